@@ -1,0 +1,129 @@
+package store
+
+// Store is a typed, watchable store. All methods are safe for concurrent use.
+type Store[T any] interface {
+	Reader[T]
+	Writer[T]
+	Watcher[T]
+
+	// Close ends every watch and makes all later calls fail with [ErrClosed].
+	// A second Close does nothing and returns nil.
+	Close() error
+}
+
+// Reader reads. Each call sees one revision of its kind: all of a batch, or
+// nothing of it. A kind that was never written to is an empty kind, not an
+// error.
+type Reader[T any] interface {
+	// Get returns the value of a key. ok tells whether the key exists.
+	Get(kind, key string) (value T, ok bool, err error)
+
+	// List returns the values that pass all filters, by key, in a map of the
+	// caller's own. The filters run outside any lock.
+	List(kind string, filters ...FilterFunc[T]) (map[string]T, error)
+
+	// Count returns the number of keys.
+	Count(kind string) (int, error)
+
+	// Keys returns the keys in lexical order, in a slice of the caller's own.
+	Keys(kind string) ([]string, error)
+
+	// Values returns the keys with their values, in the keys' lexical order, in
+	// a slice of the caller's own.
+	Values(kind string) ([]KeyValue[T], error)
+
+	// GetAll returns every kind that has keys, in maps of the caller's own. Each
+	// kind is seen at one revision, two kinds not necessarily at the same one.
+	GetAll() (map[string]map[string]T, error)
+}
+
+// Writer writes. Writes to one kind take effect one after another, in the order
+// of their revisions; a write is visible to every read that begins after it
+// returned. No write waits for a reader or a watcher.
+//
+// A value that [CompareFunc] calls equal to the one present is not written: the
+// old value stays, there is no event and no new revision.
+//
+// CompareFunc, ValidateFunc and the function given to SetFn run while the kind
+// is locked for writing: they may read the store, but a write to the same kind
+// from inside them never returns.
+type Writer[T any] interface {
+	// Set writes one value. created tells whether the key is new.
+	Set(kind, key string, value T) (created bool, err error)
+
+	// SetFn replaces the value of an existing key by what fn returns for it; no
+	// other write to the kind comes between. fn runs exactly once, and an error
+	// that it returns is returned as it is. changed tells whether the value
+	// differs afterwards. An absent key is [ErrKeyNotFound].
+	SetFn(kind, key string, fn func(value T) (T, error)) (changed bool, err error)
+
+	// SetAll merges: it writes the given values in one commit and leaves the
+	// kind's other keys alone. Events are in key order. If one value is
+	// rejected, none is written.
+	SetAll(kind string, values map[string]T) error
+
+	// Replace makes the kind equal to values in one commit; keys that are absent
+	// from values are deleted. Events are in key order. If one value is
+	// rejected, none is written.
+	Replace(kind string, values map[string]T) error
+
+	// Delete removes a key and returns the value it had. existed tells whether
+	// there was one; deleting an absent key is no error.
+	Delete(kind, key string) (existed bool, prev T, err error)
+}
+
+// Watcher delivers changes.
+type Watcher[T any] interface {
+	// Watch returns a channel of the kind's changes from now on, or with
+	// [WithInitialReplay] of the kind's content and then its changes. It neither
+	// blocks nor needs the kind to exist. The caller has to call cancel when it
+	// is done with the channel, also when the store may have been closed;
+	// calling it again does nothing.
+	//
+	//  1. Order: events come in the order of their revisions.
+	//  2. Replay comes before changes, is the kind's content at one revision, and
+	//     does not count against the buffer. Its events are of EventTypeCreate.
+	//  3. No write waits for a watcher, however slow.
+	//  4. No silent gap. A watcher that is no more than its buffer behind gets
+	//     every change with the exact previous value in [Event].Old. One that is
+	//     further behind may get several changes of a key as one event, marked
+	//     [Event].Coalesced, that takes it from the value it last saw (Old) to
+	//     the latest (Object). A key it knew that went is always reported as a
+	//     delete; one that came and went unseen may not be reported at all. The
+	//     events always lead to the content of the store.
+	//  5. The channel is closed exactly once: after cancel, after Close, or after
+	//     an event of EventTypeError.
+	//
+	// What a stalled watcher costs is bounded: for each key it knows at most the
+	// value that it saw last, plus the buffer, whatever the number of writes.
+	Watch(kind string, opts ...WatchOption[T]) (events <-chan *Event[T], cancel func(), err error)
+}
+
+// KeyValue is a key with its value.
+type KeyValue[T any] struct {
+	Key   string
+	Value T
+}
+
+// FilterFunc tells whether a value is wanted. It must not keep or change value.
+type FilterFunc[T any] func(key string, value T) bool
+
+// ValidateFunc returns an error for a value that must not be written.
+type ValidateFunc[T any] func(value T) error
+
+// CompareFunc tells whether writing next over prev would change nothing that
+// matters. It is only asked when the key exists.
+type CompareFunc[T any] func(prev, next T) bool
+
+// StoreOptions configures a store. The zero value is good.
+//
+//nolint:revive // the name is part of the contract that programs are compiled against.
+type StoreOptions[T any] struct {
+	// CompareFn decides what is an update. Nil means [reflect.DeepEqual], which
+	// is always right and, for large values, slow.
+	CompareFn CompareFunc[T]
+
+	// ValidateFns holds a kind's validation, by kind. A kind without one accepts
+	// every value; a nil function counts as none.
+	ValidateFns map[string]ValidateFunc[T]
+}

@@ -1,0 +1,168 @@
+package workqueue
+
+import (
+	"reflect"
+	"sync"
+	"time"
+
+	clientgo "k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
+)
+
+// A meter keeps the metrics of a queue. All its methods are called with the queue locked.
+type meter[T comparable] struct {
+	depth      priorityGauge
+	adds       clientgo.CounterMetric
+	wait       clientgo.HistogramMetric
+	work       clientgo.HistogramMetric
+	unfinished clientgo.SettableGaugeMetric
+	longest    clientgo.SettableGaugeMetric
+	retries    clientgo.CounterMetric
+	breakdown  *breakdown // by priority and tenant; nil if the provider has no such metrics
+
+	flight  list[T]     // what is being processed, oldest first
+	timer   clock.Timer // runs measure; nil until first needed
+	running bool        // timer is to fire
+}
+
+// measurePeriod is how often the metrics of work in progress are brought up to date, as in client-go.
+const measurePeriod = 500 * time.Millisecond
+
+// newMeter makes the metrics of a queue called name. A nil provider means the default one.
+func newMeter[T comparable](name string, provider clientgo.MetricsProvider) *meter[T] {
+	if provider == nil {
+		provider = defaultProvider()
+	}
+	return &meter[T]{
+		depth:      newPriorityGauge(provider, name),
+		adds:       provider.NewAddsMetric(name),
+		wait:       provider.NewLatencyMetric(name),
+		work:       provider.NewWorkDurationMetric(name),
+		unfinished: provider.NewUnfinishedWorkSecondsMetric(name),
+		longest:    provider.NewLongestRunningProcessorSecondsMetric(name),
+		retries:    provider.NewRetriesMetric(name),
+		breakdown:  newBreakdown(provider, name),
+		flight:     list[T]{kind: inFlight},
+	}
+}
+
+// joined counts an entry in that is ready, at its priority.
+func (m *meter[T]) joined(e *entry[T]) {
+	m.depth.Inc(e.priority)
+	if m.breakdown != nil {
+		e.stats = m.breakdown.of(e.priority, e.path)
+		e.stats.depth.Inc()
+	}
+}
+
+// left counts out what joined counted in.
+func (m *meter[T]) left(e *entry[T]) {
+	m.depth.Dec(e.priority)
+	if m.breakdown != nil {
+		e.stats.depth.Dec()
+	}
+}
+
+// begun starts to measure the work on an entry.
+func (m *meter[T]) begun(e *entry[T], now time.Duration) {
+	waited := (now - e.at).Seconds()
+	m.wait.Observe(waited)
+	if m.breakdown != nil {
+		e.stats.wait.Observe(waited)
+	}
+	e.begun = now
+	m.flight.pushBack(e)
+}
+
+// done ends what begun started.
+func (m *meter[T]) done(e *entry[T], now time.Duration) {
+	m.work.Observe((now - e.begun).Seconds())
+	m.flight.remove(e)
+}
+
+// update sets the metrics of work in progress.
+func (m *meter[T]) update(now time.Duration) {
+	var total, longest time.Duration
+	for e := m.flight.head; e != nil; e = e.links[inFlight].next {
+		age := now - e.begun
+		total += age
+		longest = max(longest, age)
+	}
+	m.unfinished.Set(total.Seconds())
+	m.longest.Set(longest.Seconds())
+}
+
+// stop updates the metrics for the last time.
+func (m *meter[T]) stop(now time.Duration) {
+	if m.timer != nil {
+		m.timer.Stop()
+	}
+	m.update(now)
+}
+
+// measureSoon makes sure that measure runs while something is being processed.
+func (q *Queue[T]) measureSoon() {
+	m := q.meter
+	if m.running || q.shutDown {
+		return
+	}
+	m.running = true
+	if m.timer == nil {
+		m.timer = q.afterFunc(measurePeriod, q.measure)
+	} else {
+		m.timer.Reset(measurePeriod)
+	}
+}
+
+// measure is run by the meter's timer. The last time it runs nothing is being processed, and it says so.
+func (q *Queue[T]) measure() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.shutDown {
+		return
+	}
+	q.meter.update(q.now())
+	q.meter.running = false
+	if !q.meter.flight.empty() {
+		q.measureSoon()
+	}
+}
+
+// A priorityGauge is a depth metric that tells priorities apart.
+type priorityGauge interface {
+	Inc(priority int)
+	Dec(priority int)
+}
+
+// newPriorityGauge returns the best depth metric that provider has. controller-runtime keeps the type of
+// its depth by priority in an internal package: no interface can be written down here that its provider
+// satisfies, so its constructor is found by name.
+func newPriorityGauge(provider clientgo.MetricsProvider, name string) priorityGauge {
+	if constructor := reflect.ValueOf(provider).MethodByName("NewDepthMetricWithPriority"); constructor.IsValid() {
+		if f := constructor.Type(); f.NumIn() == 1 && f.In(0).Kind() == reflect.String && f.NumOut() == 1 {
+			result := constructor.Call([]reflect.Value{reflect.ValueOf(name)})[0]
+			if gauge, ok := result.Interface().(priorityGauge); ok {
+				return gauge
+			}
+		}
+	}
+	return plainGauge{provider.NewDepthMetric(name)}
+}
+
+// A plainGauge does not tell priorities apart.
+type plainGauge struct {
+	gauge clientgo.GaugeMetric
+}
+
+func (g plainGauge) Inc(int) { g.gauge.Inc() }
+func (g plainGauge) Dec(int) { g.gauge.Dec() }
+
+// defaultProvider returns controller-runtime's metrics provider. It is not exported, and client-go keeps
+// the globally registered one to itself; but controller-runtime's queue fills the default in where its
+// options can see it. That queue has no name, so it makes no metrics, and is shut down at once.
+var defaultProvider = sync.OnceValue(func() clientgo.MetricsProvider {
+	var seen *priorityqueue.Opts[struct{}]
+	priorityqueue.New("", func(o *priorityqueue.Opts[struct{}]) { seen = o }).ShutDown()
+	return seen.MetricProvider
+})

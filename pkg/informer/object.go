@@ -1,0 +1,54 @@
+package informer
+
+import (
+	"fmt"
+	"reflect"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+)
+
+// Object is what an informer holds: a pointer to a Kubernetes API type, such as
+// *corev1.Pod, *unstructured.Unstructured or *metav1.PartialObjectMetadata.
+type Object interface {
+	runtime.Object
+	metav1.Object
+}
+
+// IndexFunc returns the values under which an index finds an object; none keeps
+// it out of the index. It must depend on nothing but the object, and neither
+// keep nor change it.
+type IndexFunc[T Object] func(obj T) []string
+
+// Key returns the key of an object: "namespace/name", or "name" if it has no
+// namespace. It is the Name of the events of [Informer].Watch.
+func Key(namespace, name string) string {
+	if namespace == "" {
+		return name
+	}
+	return namespace + "/" + name
+}
+
+// keyOf returns the key of obj.
+func keyOf(obj metav1.Object) string { return Key(obj.GetNamespace(), obj.GetName()) }
+
+// unchanged tells whether two states of one key are the same state, as a list
+// that repeats what is known delivers it. The server changes the resourceVersion
+// with every write, and the UID tells apart an object that took the name of
+// another. Objects without a resourceVersion, which no server sends, are never
+// the same.
+func unchanged[T Object](prev, next T) bool {
+	version := next.GetResourceVersion()
+	return version != "" && version == prev.GetResourceVersion() && next.GetUID() == prev.GetUID()
+}
+
+// newObject returns an empty T, or an error if T is not a pointer to a struct.
+func newObject[T Object]() (T, error) {
+	t := reflect.TypeFor[T]()
+	if t.Kind() != reflect.Pointer || t.Elem().Kind() != reflect.Struct {
+		var none T
+		return none, fmt.Errorf("%w: the informer's type is %v: use a pointer to an API type, such as *corev1.Pod",
+			ErrInvalidOption, t)
+	}
+	return reflect.New(t.Elem()).Interface().(T), nil
+}

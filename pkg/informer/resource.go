@@ -1,0 +1,113 @@
+package informer
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/rest"
+)
+
+// resource is what the API server calls a kind: the path below which its objects
+// are, and whether they are in namespaces.
+type resource struct {
+	schema.GroupVersionResource
+	namespaced bool
+}
+
+// finder finds the resource of a kind. A kind that the server does not have is
+// an error that meta.IsNoMatchError recognises.
+type finder interface {
+	find(ctx context.Context, gvk schema.GroupVersionKind) (resource, error)
+}
+
+// lazyResource finds a resource when it is first needed, and again after it was
+// gone. A CustomResourceDefinition may appear after the informer has started, and
+// come back with another scope or plural.
+type lazyResource struct {
+	finder finder
+	gvk    schema.GroupVersionKind
+
+	mu    sync.Mutex
+	found *resource
+}
+
+// get returns the resource.
+func (l *lazyResource) get(ctx context.Context) (resource, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.found == nil {
+		r, err := l.finder.find(ctx, l.gvk)
+		if err != nil {
+			return resource{}, err
+		}
+		l.found = &r
+	}
+	return *l.found, nil
+}
+
+// check looks at the error of a request to the resource, to forget a resource
+// that has gone, and returns it.
+func (l *lazyResource) check(err error) error {
+	if apierrors.IsNotFound(err) {
+		l.mu.Lock()
+		l.found = nil
+		l.mu.Unlock()
+	}
+	return err
+}
+
+// discoverer asks the API server for the resources of the kind's own group and
+// version, which is one small request.
+type discoverer struct {
+	client *discovery.DiscoveryClient
+}
+
+func newDiscoverer(cfg *rest.Config, client *http.Client) (discoverer, error) {
+	c, err := discovery.NewDiscoveryClientForConfigAndClient(cfg, client)
+	return discoverer{c}, err
+}
+
+func (d discoverer) find(ctx context.Context, gvk schema.GroupVersionKind) (resource, error) {
+	gv := gvk.GroupVersion()
+	list, err := d.client.ServerResourcesForGroupVersionWithContext(ctx, gv.String())
+	switch {
+	case apierrors.IsNotFound(err):
+		return resource{}, noMatch(gvk)
+	case err != nil:
+		return resource{}, fmt.Errorf("look up kind %v: %w", gvk, err)
+	}
+	for _, r := range list.APIResources {
+		// A subresource, "deployments/scale", may be of the kind of another resource.
+		if r.Kind == gvk.Kind && !strings.Contains(r.Name, "/") {
+			return resource{gv.WithResource(r.Name), r.Namespaced}, nil
+		}
+	}
+	return resource{}, noMatch(gvk)
+}
+
+func noMatch(gvk schema.GroupVersionKind) error {
+	return &meta.NoKindMatchError{GroupKind: gvk.GroupKind(), SearchedVersions: []string{gvk.Version}}
+}
+
+// mapped finds resources with a RESTMapper.
+type mapped struct {
+	mapper meta.RESTMapper
+}
+
+func (m mapped) find(_ context.Context, gvk schema.GroupVersionKind) (resource, error) {
+	mapping, err := m.mapper.RESTMapping(gvk.GroupKind(), gvk.Version)
+	if err != nil {
+		if meta.IsNoMatchError(err) {
+			meta.MaybeResetRESTMapper(m.mapper)
+		}
+		return resource{}, fmt.Errorf("look up kind %v: %w", gvk, err)
+	}
+	return resource{mapping.Resource, mapping.Scope.Name() == meta.RESTScopeNameNamespace}, nil
+}

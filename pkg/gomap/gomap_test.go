@@ -1,0 +1,18 @@
+package gomap_test
+
+import (
+	"testing"
+
+	"github.com/larder-dev/larder/pkg/gomap"
+	"github.com/larder-dev/larder/pkg/store"
+	"github.com/larder-dev/larder/pkg/store/storetest"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestConformance(t *testing.T) {
+	storetest.Run(t, func(opts store.StoreOptions[storetest.Value]) store.Store[storetest.Value] {
+		return gomap.NewMemStore(opts)
+	})
+}

@@ -88,10 +88,9 @@ func goBuild(ctx context.Context, p program, path, workDir string) error {
 	for _, stamp := range p.stamps {
 		ldflags = append(ldflags, "-X", stamp)
 	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false",
+	cmd := exec.CommandContext(ctx, "go", "-C", pinsDir, "build", "-trimpath", "-buildvcs=false",
 		"-ldflags="+strings.Join(ldflags, " "), "-o", path, p.pkg)
-	cmd.Dir = pinsDir
-	cmd.Env = append(cmd.Environ(),
+	cmd.Env = append(os.Environ(),
 		"GOTMPDIR="+workDir,
 		"GOWORK=off",
 		"CGO_ENABLED=0",

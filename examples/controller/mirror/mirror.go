@@ -9,6 +9,7 @@ import (
 	"github.com/go-logr/logr"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -23,9 +24,15 @@ type Options struct {
 	Logger logr.Logger
 }
 
-// reconcileTimeout is how long one turn for one source may take: thousands of
-// copies, but not for ever.
-const reconcileTimeout = time.Minute
+const (
+	// reconcileTimeout is how long one turn for one source may take: thousands of
+	// copies, but not for ever.
+	reconcileTimeout = time.Minute
+	// drainTimeout is how long turns may go on when the program ends, rather than be
+	// broken off between a copy and the report about it. It is well below the 15 s
+	// that pass until another replica can be the leader.
+	drainTimeout = 3 * time.Second
+)
 
 // A Mirror is the controller with all that it needs.
 type Mirror struct {
@@ -41,23 +48,27 @@ func New(cfg *rest.Config, opts Options) (*Mirror, error) {
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
+	if opts.Workers == 0 {
+		opts.Workers = 4
+	}
+	if opts.Logger.GetSink() == nil {
+		opts.Logger = log.Log
+	}
 	cache, err := newCache(cfg, opts.Logger)
 	if err != nil {
 		return nil, err
 	}
-	events := newEventLog(client)
-	if opts.Workers == 0 {
-		opts.Workers = 4
-	}
+	events := newEventLog(client.EventsV1(), opts.Logger)
 	c, err := controller.New(controller.Options[reconcile.Request]{
 		Name:       Name,
-		Reconciler: &reconciler{cache: cache, client: client, recorder: events.recorder},
+		Reconciler: &reconciler{cache: cache, client: client, events: events},
 		Sources: []controller.Source[reconcile.Request]{
 			controller.From(cache.configMaps, cache.concernedByConfigMap),
 			controller.From(cache.namespaces, cache.concernedByNamespace, namespaceChanged()),
 		},
 		Workers:          opts.Workers,
 		ReconcileTimeout: reconcileTimeout,
+		DrainTimeout:     drainTimeout,
 		Logger:           opts.Logger,
 	})
 	if err != nil {

@@ -11,7 +11,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
@@ -25,9 +24,9 @@ const staleRetry = time.Second
 // the cache only, and writes through the client, each write on the condition that
 // the cache was right about the object.
 type reconciler struct {
-	cache    *cache
-	client   kubernetes.Interface
-	recorder events.EventRecorder
+	cache  *cache
+	client kubernetes.Interface
+	events *eventLog
 }
 
 var _ reconcile.Reconciler = (*reconciler)(nil)
@@ -36,10 +35,9 @@ var _ reconcile.Reconciler = (*reconciler)(nil)
 func (r *reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 	source, exists := r.cache.configMaps.Get(req.Namespace, req.Name)
 	t := &turn{reconciler: r, source: source}
-	switch {
-	case exists && isSource(source):
+	if exists && isSource(source) {
 		t.mirror(ctx)
-	default:
+	} else {
 		t.withdraw(ctx, req, exists)
 	}
 	if err := errors.Join(t.errs...); err != nil {
@@ -74,7 +72,7 @@ func (t *turn) mirror(ctx context.Context) {
 	selector, err := parseSelector(t.source.Annotations[AnnotationTo])
 	if err != nil {
 		// Only a change of the annotation can help, and that brings another turn.
-		t.report(ctx, invalidStatus(err), nil)
+		t.report(ctx, invalidStatus(err), ReasonInvalidSelector)
 		return
 	}
 	source := t.source
@@ -95,7 +93,11 @@ func (t *turn) mirror(ctx context.Context) {
 		t.remove(ctx, c)
 	}
 	copies := p.current + len(t.done.created) + len(t.done.updated)
-	t.report(ctx, mirrorStatus(copies, p.taken, t.done.failed), p.taken)
+	warning := ""
+	if len(p.taken) > 0 {
+		warning = ReasonNameTaken
+	}
+	t.report(ctx, mirrorStatus(copies, p.taken, t.done.failed), warning)
 }
 
 // withdraw removes the copies of what is no source, or not any more, and lets it go.
@@ -103,14 +105,16 @@ func (t *turn) withdraw(ctx context.Context, req reconcile.Request, exists bool)
 	for c := range t.cache.copies(req.NamespacedName) {
 		t.remove(ctx, c)
 	}
-	if !exists || !wasSource(t.source) || len(t.errs) > 0 || t.stale {
+	if !exists || !wasSource(t.source) {
 		return
 	}
-	t.patchSource(ctx, func(p *sourcePatch) {
-		p.dropFinalizer()
-		p.setStatus("")
-	})
 	t.announce()
+	if len(t.errs) == 0 && !t.stale { // no copy may be left behind
+		t.patchSource(ctx, func(p *sourcePatch) {
+			p.dropFinalizer()
+			p.setStatus("")
+		})
+	}
 }
 
 // guard sees to it that the source has the finalizer.

@@ -77,31 +77,20 @@ func invalidStatus(err error) string {
 
 // report writes the status to the source, and in Events what was done and what has
 // come to be in the way.
-func (t *turn) report(ctx context.Context, status string, taken []string) {
+func (t *turn) report(ctx context.Context, status, warning string) {
 	news := status != t.source.Annotations[AnnotationStatus]
-	about := t.source
 	t.announce()
-	if !t.patchSource(ctx, func(p *sourcePatch) { p.setStatus(status) }) || !news {
-		return
-	}
-	switch {
-	case strings.HasPrefix(status, "invalid"):
-		t.warn(about, ReasonInvalidSelector, status)
-	case len(taken) > 0:
-		t.warn(about, ReasonNameTaken, status)
+	if t.patchSource(ctx, func(p *sourcePatch) { p.setStatus(status) }) && news && warning != "" {
+		t.events.add(t.source, corev1.EventTypeWarning, warning, status)
 	}
 }
 
-// announce tells in Events what was done to copies.
+// announce tells in Events what was done to copies, and what failed.
 func (t *turn) announce() {
 	if text := t.done.String(); text != "" {
-		t.recorder.Eventf(t.source, nil, corev1.EventTypeNormal, ReasonMirrored, "Mirror", "%s", "Copies "+text)
+		t.events.add(t.source, corev1.EventTypeNormal, ReasonMirrored, "Copies "+text)
 	}
 	for _, err := range t.errs {
-		t.warn(t.source, ReasonFailed, err.Error())
+		t.events.add(t.source, corev1.EventTypeWarning, ReasonFailed, err.Error())
 	}
-}
-
-func (t *turn) warn(about *corev1.ConfigMap, reason, note string) {
-	t.recorder.Eventf(about, nil, corev1.EventTypeWarning, reason, "Mirror", "%s", note)
 }

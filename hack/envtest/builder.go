@@ -62,10 +62,11 @@ func (b builder) ensure(ctx context.Context) (_ string, err error) {
 
 func (b builder) lock(ctx context.Context) (*fileLock, error) {
 	stop := func() {}
-	defer func() { stop() }()
-	return lock(ctx, filepath.Join(b.root, lockName), func() {
+	held, err := lock(ctx, filepath.Join(b.root, lockName), func() {
 		stop = b.progress.start("waiting for another build to finish")
 	})
+	stop()
+	return held, err
 }
 
 // removeDead removes what builds that died left behind. The lock must be held.

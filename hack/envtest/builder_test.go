@@ -31,7 +31,8 @@ func newBuilder(root string, compile func(ctx context.Context, binDir, workDir s
 func compileStub(_ context.Context, binDir, _ string) error {
 	return errors.Join(
 		os.WriteFile(filepath.Join(binDir, assets.APIServer), []byte("#!"), 0o755),
-		os.WriteFile(filepath.Join(binDir, assets.Etcd), []byte("#!"), 0o755))
+		os.WriteFile(filepath.Join(binDir, assets.Etcd), []byte("#!"), 0o755),
+	)
 }
 
 func compileNever(context.Context, string, string) error { return errors.New("must not be built") }

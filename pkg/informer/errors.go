@@ -75,7 +75,8 @@ func remedy(err error) string {
 // ObjectError reports an object that could not be stored: its transform or an
 // index function failed or panicked on it, or it is of another type than the
 // informer's. The informer does not step over it, for its copy would then differ
-// from the server's unnoticed; it lists again until the object can be stored.
+// from the server's unnoticed. It stays where it is, and lists again from time to
+// time until the object can be stored.
 type ObjectError struct {
 	// Key is the object's key, or empty if it has none.
 	Key string

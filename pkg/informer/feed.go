@@ -22,7 +22,9 @@ import (
 // missing or out of date until somebody changes it. So a refusal breaks off the
 // attempt, the reflector's present list and watch. From then on until the next
 // attempt, which begins with a list, the feed takes nothing, neither objects nor
-// resourceVersions. The reflector is not told: it notices that its context is done.
+// resourceVersions. The reflector is not told but notices that its context is done:
+// an error would make it dump the object into the log, or forget to end the watch
+// that streamed a list.
 type feed[T Object] struct {
 	table     *gomap.MemStore[T]
 	kind      string
@@ -47,7 +49,7 @@ var (
 // begin starts an attempt and returns its context.
 func (f *feed[T]) begin(ctx context.Context) context.Context {
 	f.attempt.Context, f.attempt.breakOff = context.WithCancelCause(ctx)
-	return f.attempt
+	return f.attempt.Context
 }
 
 // end ends the attempt and returns the refusal that broke it off, if one did.
@@ -60,55 +62,45 @@ func (f *feed[T]) end() error {
 	return nil
 }
 
-// refuse breaks off the attempt because of an object and returns why.
-func (f *feed[T]) refuse(key string, err error) error {
+// refuse breaks off the attempt because of an object.
+func (f *feed[T]) refuse(key string, err error) {
 	var index *store.IndexError
 	if errors.As(err, &index) {
 		key = index.Name
 	}
-	refusal := &ObjectError{Key: key, Err: err}
-	f.attempt.breakOff(refusal)
-	return refusal
+	f.attempt.breakOff(&ObjectError{Key: key, Err: err})
 }
 
-// Add writes a new object.
-func (f *feed[T]) Add(obj any) error {
-	f.put(obj)
-	return nil
-}
+// over tells whether the attempt has been broken off.
+func (f *feed[T]) over() bool { return f.attempt.Err() != nil }
+
+// Add writes a new object. Like the other methods it never returns an error.
+func (f *feed[T]) Add(obj any) error { return f.Update(obj) }
 
 // Update writes a changed object.
 func (f *feed[T]) Update(obj any) error {
-	f.put(obj)
+	if f.over() {
+		return nil
+	}
+	if key, value, ok := f.prepare(obj); ok {
+		if _, err := f.table.Set(f.kind, key, value); err != nil {
+			f.refuse(key, err)
+		}
+	}
 	return nil
-}
-
-func (f *feed[T]) put(obj any) {
-	if f.attempt.Err() != nil {
-		return
-	}
-	key, value, err := f.prepare(obj)
-	if err != nil {
-		return
-	}
-	if _, err := f.table.Set(f.kind, key, value); err != nil {
-		_ = f.refuse(key, err)
-	}
 }
 
 // Delete removes an object. A reflector passes the object that the watch
 // delivered, never a tombstone: those are of the queue that informers of
 // client-go have behind it.
 func (f *feed[T]) Delete(obj any) error {
-	if f.attempt.Err() != nil {
+	if f.over() {
 		return nil
 	}
-	value, err := f.typed(obj)
-	if err != nil {
-		return nil
-	}
-	if _, _, err := f.table.Delete(f.kind, keyOf(value)); err != nil {
-		_ = f.refuse(keyOf(value), err)
+	if value, ok := f.typed(obj); ok {
+		if _, _, err := f.table.Delete(f.kind, keyOf(value)); err != nil {
+			f.refuse(keyOf(value), err)
+		}
 	}
 	return nil
 }
@@ -116,19 +108,20 @@ func (f *feed[T]) Delete(obj any) error {
 // Replace makes the store equal to a list. Objects that are not in it, because
 // the watch missed their deletion or they left a selector, are deleted.
 func (f *feed[T]) Replace(list []any, resourceVersion string) error {
-	if f.attempt.Err() != nil {
-		return context.Cause(f.attempt)
+	if f.over() {
+		return nil
 	}
 	objects := make(map[string]T, len(list))
 	for _, obj := range list {
-		key, value, err := f.prepare(obj)
-		if err != nil {
-			return err
+		key, value, ok := f.prepare(obj)
+		if !ok {
+			return nil
 		}
 		objects[key] = value
 	}
 	if err := f.table.Replace(f.kind, objects); err != nil {
-		return f.refuse("", err)
+		f.refuse("", err)
+		return nil
 	}
 	f.status.listed(resourceVersion)
 	return nil
@@ -137,7 +130,7 @@ func (f *feed[T]) Replace(list []any, resourceVersion string) error {
 // UpdateResourceVersion notes how far the watch has come. A reflector calls it
 // after every event, bookmarks included, when the event is in the store.
 func (f *feed[T]) UpdateResourceVersion(resourceVersion string) {
-	if f.attempt.Err() == nil {
+	if !f.over() {
 		f.status.watched(resourceVersion)
 	}
 }
@@ -153,7 +146,7 @@ func (f *feed[T]) Transformer() cache.TransformFunc {
 		return nil
 	}
 	return func(obj any) (any, error) {
-		if _, value, err := f.prepare(obj); err == nil {
+		if _, value, ok := f.prepare(obj); ok {
 			return value, nil
 		}
 		return obj, nil
@@ -161,47 +154,50 @@ func (f *feed[T]) Transformer() cache.TransformFunc {
 }
 
 // prepare returns an object as it is to be stored, with its key, or refuses it.
-func (f *feed[T]) prepare(obj any) (string, T, error) {
-	value, err := f.typed(obj)
-	if err != nil {
-		return "", value, err
+func (f *feed[T]) prepare(obj any) (key string, value T, ok bool) {
+	if value, ok = f.typed(obj); !ok {
+		return "", value, false
 	}
-	key := keyOf(value)
+	key = keyOf(value)
 	if !f.gvk.Empty() {
 		value.GetObjectKind().SetGroupVersionKind(f.gvk)
 	}
 	if f.transform != nil {
+		var err error
 		if value, err = f.applyTransform(value); err != nil {
-			return key, value, f.refuse(key, err)
-		}
-		if kept := keyOf(value); kept != key {
-			return key, value, f.refuse(key, fmt.Errorf("the transform changed its name to %q", kept))
+			f.refuse(key, err)
+			return key, value, false
 		}
 	}
-	return key, value, nil
+	return key, value, true
 }
 
 // typed returns an object as a T, or refuses it.
-func (f *feed[T]) typed(obj any) (T, error) {
+func (f *feed[T]) typed(obj any) (T, bool) {
 	value, ok := obj.(T)
 	if !ok {
-		return value, f.refuse("", fmt.Errorf("the server sent a %T to an informer of %v", obj, reflect.TypeFor[T]()))
+		f.refuse("", fmt.Errorf("the server sent a %T to an informer of %v", obj, reflect.TypeFor[T]()))
 	}
-	return value, nil
+	return value, ok
 }
 
-// applyTransform calls the transform and turns a panic, or a nil, into an error.
+// applyTransform calls the transform. It turns a panic into an error, and a
+// result that would lose the object's place.
 func (f *feed[T]) applyTransform(obj T) (result T, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("transform panicked: %v", r)
 		}
 	}()
+	key := keyOf(obj)
 	if result, err = f.transform(obj); err != nil {
 		return result, fmt.Errorf("transform: %w", err)
 	}
 	if reflect.ValueOf(&result).Elem().IsNil() {
 		return result, errors.New("transform returned nil")
+	}
+	if kept := keyOf(result); kept != key {
+		return result, fmt.Errorf("transform changed the key to %q", kept)
 	}
 	return result, nil
 }

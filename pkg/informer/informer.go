@@ -206,9 +206,8 @@ func (i *Informer[T]) All() iter.Seq2[string, T] {
 
 // AddIndex adds an index by the values of fn, at any time. It returns
 // [ErrIndexExists] for a name that is taken, store.ErrFuncRequired for a nil
-// function, and an error for an empty name or when fn panics on an object. When
-// fn panics later, the informer stays without that object and says so; see
-// [ObjectError].
+// function, and an error for an empty name or when fn panics on an object that is
+// there. When it panics later the informer gets no further; see [ObjectError].
 func (i *Informer[T]) AddIndex(name string, fn IndexFunc[T]) error {
 	if fn == nil {
 		return fmt.Errorf("informer %q: index %q: %w", i.name, name, store.ErrFuncRequired)
@@ -235,10 +234,10 @@ func (i *Informer[T]) Watch(opts ...store.WatchOption[T]) (events <-chan *store.
 	if i.life.Err() != nil {
 		return nil, nil, fmt.Errorf("informer %q: %w", i.name, ErrStopped)
 	}
-	events, cancel, err = i.table.Watch(i.name, opts...)
+	events, end, err := i.table.Watch(i.name, opts...)
 	if err != nil {
 		return nil, nil, fmt.Errorf("informer %q: %w", i.name, err)
 	}
-	release := context.AfterFunc(i.life, cancel)
-	return events, func() { release(); cancel() }, nil
+	forget := context.AfterFunc(i.life, end)
+	return events, func() { forget(); end() }, nil
 }

@@ -3,10 +3,11 @@ package gomap_test
 import (
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"github.com/larder-dev/larder/pkg/gomap"
 	"github.com/larder-dev/larder/pkg/store"
 	"github.com/larder-dev/larder/pkg/store/storetest"
-	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -72,17 +72,19 @@ func TestMemoryIsLetGo(t *testing.T) {
 	before := heap()
 	write()
 	plain := heap() - before
-	snap, err := s.Snapshot("blobs")
-	must(t, err)
-	events, cancel, err := s.Watch("blobs", store.WithBufferSize[[]byte](1))
-	must(t, err)
-	write()
-	held := heap() - before
-	runtime.KeepAlive(snap)
-	snap = nil
-	cancel()
-	for range events {
-	}
+	held := func() int {
+		snap, err := s.Snapshot("blobs")
+		must(t, err)
+		defer runtime.KeepAlive(snap)
+		events, cancel, err := s.Watch("blobs", store.WithBufferSize[[]byte](1))
+		must(t, err)
+		write()
+		held := heap() - before
+		cancel()
+		for range events {
+		}
+		return held
+	}()
 	write()
 	after := heap() - before
 	t.Logf("heap in contents of the kind: %d alone, %d with a snapshot and a stalled watcher, %d after", plain, held, after)

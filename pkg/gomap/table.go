@@ -218,7 +218,7 @@ func (t *table[T]) commit(changes ...change[T]) {
 	length, keys := unpackState(b.state.Load())
 	first, rev := length, b.view().rev
 	if need := length + len(changes); need > b.room() {
-		b = b.grow(length, need)
+		b = b.grow(need)
 	}
 	for i := range changes {
 		c := &changes[i]
@@ -290,8 +290,8 @@ func (t *table[T]) apply(c *change[T], published uint64) *version[T] {
 	return v
 }
 
-// grow returns a block with the same versions and room for at least need.
-func (b *block[T]) grow(length, need int) *block[T] {
+// grow returns an unpublished block with the same versions and room for at least need.
+func (b *block[T]) grow(need int) *block[T] {
 	grown := newBlock[T](need+need/2, b.base, b.floor)
 	copy(grown.pages, b.pages)
 	return grown

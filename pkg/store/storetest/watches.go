@@ -140,11 +140,10 @@ func testWatchStalls(t *testing.T, open Open) {
 	w.next()
 	for i := range writes {
 		key := fmt.Sprint(i % keys)
-		switch {
-		case i%7 == 3:
+		if i%7 == 3 {
 			_, _, err := s.Delete(kind, key)
 			noError(t, err)
-		default:
+		} else {
 			set(t, s, key, i+1)
 		}
 		// Keys that come and go while nobody looks.

@@ -56,7 +56,7 @@ func (m *model) run() {
 	}
 	m.server.fail(nil, nil)
 	m.server.put("last", "1")
-	time.Sleep(1000 * time.Hour)
+	time.Sleep(24 * time.Hour)
 
 	want := m.server.content()
 	expectSame(m.t, "informer", stored(m.informer), want)
@@ -127,7 +127,7 @@ func (m *model) join() {
 	}
 	opts := informer.HandlerOptions{BufferSize: 1 + m.random.IntN(20)}
 	if m.random.IntN(2) == 0 {
-		opts.Resync = time.Duration(1+m.random.IntN(600)) * time.Second
+		opts.Resync = time.Duration(1+m.random.IntN(600)) * time.Minute
 	}
 	h.reg = addHandler(m.t, m.informer, h.recorder, opts)
 	m.handlers = append(m.handlers, h)

@@ -78,9 +78,10 @@ type Options[R comparable] struct {
 	// controller-runtime's log.Log, which discards until log.SetLogger is called.
 	Logger logr.Logger
 
-	// Registerer is where the metrics go, those of the queue included. Collectors
-	// of the same names that are registered there already are shared. Default:
-	// controller-runtime's metrics.Registry, which a manager serves.
+	// Registerer is where the metrics of the controller go. Collectors of the same
+	// names that are registered there already are shared. Default:
+	// controller-runtime's metrics.Registry, which a manager serves and where the
+	// metrics of the queue are unless Queue.MetricsProvider has another place.
 	Registerer prometheus.Registerer
 }
 

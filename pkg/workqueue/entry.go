@@ -4,23 +4,21 @@ import "time"
 
 // An entry is all the queue knows about one item. There is exactly one while the item is pending,
 // being processed, or both; the queue's map finds it, and the lists and the heap below thread through
-// it, so that moving an item from one to another allocates nothing.
+// it, so that moving an item from one to another allocates nothing. What the common case touches comes first.
 type entry[T comparable] struct {
+	where    place // of the pending occurrence
+	busy     bool  // handed out and not yet done
+	priority int   // of the pending occurrence
 	item     T
-	priority int      // of the pending occurrence
-	path     []string // fairness keys, outermost first; its memory is reused
+	seq      uint64   // order of arrival among entries of one leaf
+	leaf     *node[T] // queued: the list the entry is in
+	links    [listKinds]link[T]
 
-	where place // of the pending occurrence
-	busy  bool  // handed out and not yet done
-
-	seq   uint64        // order of arrival among entries of one leaf
-	leaf  *node[T]      // queued: the list the entry is in
 	slot  int           // delayed: position in the heap
 	at    time.Duration // delayed: when due; ready: since when, if something reads it. On the queue's clock.
 	begun time.Duration // busy: since when, if there are metrics
 	stats *series       // queued, aside: the series that counts it; nil without such metrics
-
-	links [listKinds]link[T]
+	path  []string      // fairness keys, outermost first
 }
 
 // A place says where an item's pending occurrence is. An item has at most one: whatever is added in

@@ -83,7 +83,7 @@ func (q *Queue[T]) armBy(due time.Duration) {
 	if q.timer == nil {
 		q.timer = q.afterFunc(wait, q.becomeReady)
 	} else {
-		q.timer.Reset(wait)
+		reset(q.timer, wait)
 	}
 }
 
@@ -129,4 +129,14 @@ func (q *Queue[T]) afterFunc(d time.Duration, f func()) clock.Timer {
 		return q.clock.AfterFunc(d, f)
 	}
 	return q.clock.AfterFunc(d, func() { go f() })
+}
+
+// reset arms a timer of afterFunc anew. A fake clock's timer also sends when it fires, and blocks its clock if
+// the last time was not received.
+func reset(timer clock.Timer, d time.Duration) {
+	select {
+	case <-timer.C():
+	default:
+	}
+	timer.Reset(d)
 }

@@ -17,17 +17,17 @@ type level[T comparable] struct {
 // Leaves of fairness keys are not kept at all: keys are many, and come and go.
 type levels[T comparable] struct {
 	byPriority map[int]*level[T]
-	heap       []*level[T] // max-heap by priority
-	recent     *level[T]   // the last one asked for: most queues use one priority most of the time
-	idle       int         // levels without entries
-	count      int         // entries in all levels
-	free       []*node[T]  // emptied nodes, for reuse
+	heap       []*level[T]  // max-heap by priority
+	recent     *level[T]    // the last one asked for: most queues use one priority most of the time
+	idle       int          // levels without entries
+	count      int          // entries in all levels
+	free       [][]*node[T] // emptied nodes, for reuse by others of their depth, whose maps are alike
 }
 
 const (
 	// idleLevels is how many empty levels are kept beyond the number of levels in use.
 	idleLevels = 16
-	// freeNodes is how many emptied nodes are kept for reuse.
+	// freeNodes is how many emptied nodes of a depth are kept for reuse.
 	freeNodes = 1024
 )
 
@@ -82,12 +82,7 @@ func (ls *levels[T]) child(n *node[T], key string) *node[T] {
 	if c := n.children[key]; c != nil {
 		return c
 	}
-	var c *node[T]
-	if last := len(ls.free) - 1; last >= 0 {
-		c, ls.free = ls.free[last], ls.free[:last]
-	} else {
-		c = new(node[T])
-	}
+	c := ls.obtain(n.depth + 1)
 	c.key, c.parent = key, n
 	if n.children == nil {
 		n.children = make(map[string]*node[T])
@@ -117,11 +112,26 @@ func (ls *levels[T]) remove(e *entry[T]) {
 	}
 }
 
+// obtain returns a node for a depth, of which the root has 0.
+func (ls *levels[T]) obtain(depth int) *node[T] {
+	for len(ls.free) < depth {
+		ls.free = append(ls.free, nil)
+	}
+	free := &ls.free[depth-1]
+	last := len(*free) - 1
+	if last < 0 {
+		return &node[T]{depth: depth}
+	}
+	n := (*free)[last]
+	*free = (*free)[:last]
+	return n
+}
+
 // release keeps an emptied node for reuse. Its children's map is empty, and stays with it.
 func (ls *levels[T]) release(n *node[T]) {
 	n.key, n.parent = "", nil
-	if len(ls.free) < freeNodes {
-		ls.free = append(ls.free, n)
+	if free := &ls.free[n.depth-1]; len(*free) < freeNodes {
+		*free = append(*free, n)
 	}
 }
 

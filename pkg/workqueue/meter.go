@@ -2,12 +2,10 @@ package workqueue
 
 import (
 	"reflect"
-	"sync"
 	"time"
 
 	clientgo "k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
-	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 )
 
 // A meter keeps the metrics of a queue. All its methods are called with the queue locked.
@@ -111,7 +109,7 @@ func (q *Queue[T]) measureSoon() {
 	if m.timer == nil {
 		m.timer = q.afterFunc(measurePeriod, q.measure)
 	} else {
-		m.timer.Reset(measurePeriod)
+		reset(m.timer, measurePeriod)
 	}
 }
 
@@ -157,12 +155,3 @@ type plainGauge struct {
 
 func (g plainGauge) Inc(int) { g.gauge.Inc() }
 func (g plainGauge) Dec(int) { g.gauge.Dec() }
-
-// defaultProvider returns controller-runtime's metrics provider. It is not exported, and client-go keeps
-// the globally registered one to itself; but controller-runtime's queue fills the default in where its
-// options can see it. That queue has no name, so it makes no metrics, and is shut down at once.
-var defaultProvider = sync.OnceValue(func() clientgo.MetricsProvider {
-	var seen *priorityqueue.Opts[struct{}]
-	priorityqueue.New("", func(o *priorityqueue.Opts[struct{}]) { seen = o }).ShutDown()
-	return seen.MetricProvider
-})

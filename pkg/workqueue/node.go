@@ -11,6 +11,7 @@ package workqueue
 //   - only a hand-out moves a cursor.
 type node[T comparable] struct {
 	key     string
+	depth   int     // below the root
 	entries list[T] // leaves only
 
 	parent     *node[T]

@@ -21,9 +21,10 @@ type Options[T comparable] struct {
 	// second pass in all, after the first 100.
 	RateLimiter clientgo.TypedRateLimiter[T]
 
-	// MetricsProvider makes the queue's metrics. Default: controller-runtime's, which counts in
-	// sigs.k8s.io/controller-runtime/pkg/metrics.Registry and is also what client-go's queues use by default
-	// in a program that links this package. A provider that, like controller-runtime's, has
+	// MetricsProvider makes the queue's metrics. Default: PrometheusProvider in controller-runtime's registry,
+	// where client-go's queues count too in a program that links this package, unless it has set another
+	// provider. A TenantMetricsProvider gets the breakdown by priority and tenant; one that, like
+	// controller-runtime's, has
 	//
 	//	NewDepthMetricWithPriority(name string) X    // X has Inc(priority int) and Dec(priority int)
 	//

@@ -29,6 +29,8 @@ type Queue[T comparable] struct {
 	epoch       time.Time // where the queue's clock starts
 	ownsRoutine bool      // the clock calls back in a goroutine of its own
 
+	_ [64]byte // keeps what is only read apart from what every call writes
+
 	// mu guards everything below. Neither Options' functions nor the rate limiter are called under it.
 	//
 	// An item is known if it is pending, being processed, or both; entries has an entry for exactly those.
@@ -38,24 +40,23 @@ type Queue[T comparable] struct {
 	//     would be handed out; then
 	//   - aside: in no list but arrivals. Done puts it back where it was, so that order is by arrival.
 	mu       sync.Mutex
+	shutDown bool
+	ready    int    // number queued or aside
+	busy     int    // number handed out and not done
+	seq      uint64 // the last one given
 	entries  map[T]*entry[T]
-	free     []*entry[T] // for reuse
-	made     int         // how many entries there are, with the free ones
-	seq      uint64      // the last one given
+	free     *entry[T] // for reuse, linked by inLeaf
+	made     int       // how many entries there are, with the free ones
 	levels   levels[T]
-	arrivals list[T] // queued or aside, oldest first; empty without ageing
-	ready    int     // number queued or aside
-	busy     int     // number handed out and not done
-	handOuts uint64  // since New; tells whose turn it is with ageing
 	waiters  waiters
-	meter    *meter[T] // nil without metrics
+	meter    *meter[T]     // nil without metrics
+	arrivals list[T]       // queued or aside, oldest first; empty without ageing
+	handOuts uint64        // since New; tells whose turn it is with ageing
+	drained  chan struct{} // closed once a drain ends; nil while there is none
 
 	delays delays[T]
 	timer  clock.Timer   // runs becomeReady; nil until first needed
 	armed  time.Duration // when timer fires; never if it is not to
-
-	shutDown bool
-	drained  chan struct{} // closed once a drain ends; nil while there is none
 }
 
 var (
@@ -197,7 +198,7 @@ func (q *Queue[T]) add(item T, priority int, delay time.Duration, capacity int) 
 			e = q.enter(item)
 		}
 		e.priority = priority
-		e.path = append(e.path[:0], path...)
+		copy(e.path, path)
 		if delay > 0 {
 			q.postpone(e, delay)
 		} else {
@@ -438,12 +439,11 @@ func (q *Queue[T]) nextSeq() uint64 {
 
 // enter returns a new entry for item.
 func (q *Queue[T]) enter(item T) *entry[T] {
-	if len(q.free) == 0 {
+	if q.free == nil {
 		q.grow()
 	}
-	last := len(q.free) - 1
-	e := q.free[last]
-	q.free = q.free[:last]
+	e := q.free
+	q.free = e.links[inLeaf].next
 	e.item = item
 	q.entries[item] = e
 	return e
@@ -455,8 +455,9 @@ func (q *Queue[T]) grow() {
 	levels := len(q.fairBy)
 	paths := make([]string, slab*levels)
 	for i := range entries {
-		entries[i].path = paths[i*levels : i*levels : (i+1)*levels]
-		q.free = append(q.free, &entries[i])
+		e := &entries[i]
+		e.path = paths[i*levels : (i+1)*levels]
+		e.links[inLeaf].next, q.free = q.free, e
 	}
 	q.made += slab
 }
@@ -468,7 +469,8 @@ func (q *Queue[T]) leave(e *entry[T]) {
 		q.entries, q.free, q.made = make(map[T]*entry[T]), nil, 0
 		return
 	}
+	var none T
+	e.item = none
 	clear(e.path)
-	*e = entry[T]{path: e.path[:0]}
-	q.free = append(q.free, e)
+	e.links[inLeaf].next, q.free = q.free, e
 }

@@ -80,7 +80,9 @@ var semantics = []struct {
 	},
 	{
 		name: "a delayed item comes when its time has come",
-		run:  func(s *script) { s.after(time.Second, "a").len().wait(999 * time.Millisecond).len().wait(time.Millisecond).get() },
+		run: func(s *script) {
+			s.after(time.Second, "a").len().wait(999 * time.Millisecond).len().wait(time.Millisecond).get()
+		},
 		want: "len=0 len=0 a",
 	},
 	{
@@ -218,7 +220,9 @@ var semantics = []struct {
 	},
 	{
 		name: "what is added after a shutdown is dropped",
-		run:  func(s *script) { s.shutDown().add("a").after(time.Second, "b").limited("c").wait(time.Minute).len().get() },
+		run: func(s *script) {
+			s.shutDown().add("a").after(time.Second, "b").limited("c").wait(time.Minute).len().get()
+		},
 		want: "len=0 shutdown",
 	},
 	{

@@ -37,10 +37,16 @@ func newKeymap[V any]() *keymap[V] {
 
 // get returns the value of a key, nil if it has none. It may be called at any time.
 func (m *keymap[V]) get(key string) *V {
-	if e := m.slot(*m.slots.Load(), key).Load(); e != nil {
+	if e := m.find(key); e != nil {
 		return e.value.Load()
 	}
 	return nil
+}
+
+// find returns the entry of a key, nil if it has none. What it returns without a
+// value may be gone when the table is rebuilt.
+func (m *keymap[V]) find(key string) *entry[V] {
+	return m.slot(*m.slots.Load(), key).Load()
 }
 
 // keys yields the keys that have a value. A key that comes or goes meanwhile may

@@ -24,8 +24,9 @@ type MemStore[T any] struct {
 
 	tables atomic.Pointer[map[string]*table[T]] // replaced, never changed
 
-	mu   sync.Mutex    // held to replace tables, and to close
-	done chan struct{} // closed by Close
+	mu     sync.Mutex    // held to replace tables, and to close
+	closed atomic.Bool   // reads look at it, and
+	done   chan struct{} // what waits waits for this
 }
 
 var _ store.Store[any] = (*MemStore[any])(nil)
@@ -115,7 +116,7 @@ func (s *MemStore[T]) Values(kind string) ([]store.KeyValue[T], error) {
 
 // GetAll implements [store.Reader].
 func (s *MemStore[T]) GetAll() (map[string]map[string]T, error) {
-	if s.isClosed() {
+	if s.closed.Load() {
 		return nil, store.ErrClosed
 	}
 	all := make(map[string]map[string]T)
@@ -260,7 +261,7 @@ func (s *MemStore[T]) IndexValues(kind, name string) ([]string, error) {
 func (s *MemStore[T]) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.isClosed() {
+	if s.closed.Swap(true) {
 		return nil
 	}
 	close(s.done)
@@ -270,17 +271,8 @@ func (s *MemStore[T]) Close() error {
 	return nil
 }
 
-func (s *MemStore[T]) isClosed() bool {
-	select {
-	case <-s.done:
-		return true
-	default:
-		return false
-	}
-}
-
 func (s *MemStore[T]) check(kind string) error {
-	if s.isClosed() {
+	if s.closed.Load() {
 		return store.ErrClosed
 	}
 	if kind == "" {
@@ -325,7 +317,7 @@ func (s *MemStore[T]) table(kind string) (*table[T], error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.isClosed() {
+	if s.closed.Load() {
 		return nil, store.ErrClosed
 	}
 	if t := s.lookup(kind); t != nil {

@@ -58,7 +58,8 @@ type change[T any] struct {
 	key     string
 	value   T
 	deleted bool
-	prev    *version[T] // the version that the key holds, or nil
+	entry   *entry[version[T]] // the key's, nil if it has none or an empty one
+	prev    *version[T]        // the version that the key holds, or nil
 	terms   []term[T]
 	same    bool // the terms are those of prev
 }
@@ -88,12 +89,21 @@ func (t *table[T]) get(key string) (value T, ok bool) {
 	return v.value, true
 }
 
-// held returns the version that a key holds, for the writer.
-func (t *table[T]) held(key string) *version[T] {
-	if v := t.keys.get(key); v != nil && !v.deleted {
-		return v
+// held returns the version that a key holds, for the writer, and the key's entry
+// if there is one with a version, deleted or not.
+func (t *table[T]) held(key string) (*entry[version[T]], *version[T]) {
+	e := t.keys.find(key)
+	if e == nil {
+		return nil, nil
 	}
-	return nil
+	v := e.value.Load()
+	switch {
+	case v == nil:
+		return nil, nil // the entry may go when the map is rebuilt
+	case v.deleted:
+		return e, nil
+	}
+	return e, v
 }
 
 func (t *table[T]) set(key string, value T) (created bool, err error) {
@@ -116,7 +126,7 @@ func (t *table[T]) setFn(key string, fn func(T) (T, error)) (changed bool, err e
 	if t.closed.Load() {
 		return false, store.ErrClosed
 	}
-	prev := t.held(key)
+	_, prev := t.held(key)
 	if prev == nil {
 		return false, store.ErrKeyNotFound
 	}
@@ -174,7 +184,7 @@ func (t *table[T]) delete(key string) (existed bool, prev T, err error) {
 	if t.closed.Load() {
 		return false, prev, store.ErrClosed
 	}
-	v := t.held(key)
+	_, v := t.held(key)
 	if v == nil {
 		return false, prev, nil
 	}
@@ -185,7 +195,7 @@ func (t *table[T]) delete(key string) (existed bool, prev T, err error) {
 // prepare is step 1 for a value to be written. changed is false if the key holds
 // an equal one.
 func (t *table[T]) prepare(key string, value T) (c change[T], changed bool, err error) {
-	prev := t.held(key)
+	e, prev := t.held(key)
 	if prev != nil && t.store.equal(prev.value, value) {
 		return c, false, nil
 	}
@@ -194,11 +204,11 @@ func (t *table[T]) prepare(key string, value T) (c change[T], changed bool, err 
 		return c, false, err
 	}
 	same := prev != nil && slices.EqualFunc(terms, prev.terms, func(a term[T], p *posting[T]) bool { return a == p.term })
-	return change[T]{key: key, value: value, prev: prev, terms: terms, same: same}, true, nil
+	return change[T]{key: key, value: value, entry: e, prev: prev, terms: terms, same: same}, true, nil
 }
 
 func deletion[T any](v *version[T]) change[T] {
-	return change[T]{key: v.key(), value: v.value, deleted: true, prev: v}
+	return change[T]{key: v.key(), value: v.value, deleted: true, entry: v.entry, prev: v}
 }
 
 // close makes all later writes fail, and ends the cursors.
@@ -261,9 +271,6 @@ func (t *table[T]) apply(c *change[T], published uint64) *version[T] {
 	rev := t.store.revision.Add(1)
 	v := &version[T]{value: c.value, rev: rev, born: rev, deleted: c.deleted}
 	v.until.Store(pending)
-	if before := t.keys.get(c.key); before != nil {
-		v.before = before.rev
-	}
 	if c.prev != nil {
 		v.born = c.prev.born
 		if !c.deleted {
@@ -286,7 +293,12 @@ func (t *table[T]) apply(c *change[T], published uint64) *version[T] {
 	for _, p := range v.terms {
 		p.add(v, published)
 	}
-	v.entry = t.keys.set(c.key, v)
+	if c.entry == nil {
+		v.entry = t.keys.set(c.key, v)
+		return v
+	}
+	v.entry, v.before = c.entry, c.entry.value.Load().rev
+	v.entry.value.Store(v)
 	return v
 }
 

@@ -95,14 +95,14 @@ func (e *ObjectError) Unwrap() error { return e.Err }
 // lasting tells whether an error of list or watch is one that waiting does not
 // cure, unlike a server that is down or busy.
 func lasting(err error) bool {
-	var object *ObjectError
-	return apierrors.IsUnauthorized(err) ||
+	_, refused := errors.AsType[*ObjectError](err)
+	return refused ||
+		apierrors.IsUnauthorized(err) ||
 		apierrors.IsForbidden(err) ||
 		apierrors.IsNotFound(err) ||
 		apierrors.IsMethodNotSupported(err) ||
 		apierrors.IsBadRequest(err) ||
 		apierrors.IsInvalid(err) ||
 		meta.IsNoMatchError(err) ||
-		errors.Is(err, ErrInvalidOption) ||
-		errors.As(err, &object)
+		errors.Is(err, ErrInvalidOption)
 }

@@ -55,8 +55,7 @@ func (f *feed[T]) begin(ctx context.Context) context.Context {
 // end ends the attempt and returns the refusal that broke it off, if one did.
 func (f *feed[T]) end() error {
 	f.attempt.breakOff(nil)
-	var refusal *ObjectError
-	if errors.As(context.Cause(f.attempt), &refusal) {
+	if refusal, ok := errors.AsType[*ObjectError](context.Cause(f.attempt)); ok {
 		return refusal
 	}
 	return nil
@@ -64,8 +63,7 @@ func (f *feed[T]) end() error {
 
 // refuse breaks off the attempt because of an object.
 func (f *feed[T]) refuse(key string, err error) {
-	var index *store.IndexError
-	if errors.As(err, &index) {
+	if index, ok := errors.AsType[*store.IndexError](err); ok {
 		key = index.Name
 	}
 	f.attempt.breakOff(&ObjectError{Key: key, Err: err})

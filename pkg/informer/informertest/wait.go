@@ -18,7 +18,7 @@ import (
 //
 // holds is called in the test's goroutine, and must not change the object.
 func WaitKey[T informer.Object](
-	t testing.TB, ctx context.Context, inf *informer.Informer[T], namespace, name, condition string, holds func(obj T) bool,
+	ctx context.Context, t testing.TB, inf *informer.Informer[T], namespace, name, condition string, holds func(obj T) bool,
 ) T {
 	t.Helper()
 	key := informer.Key(namespace, name)
@@ -35,7 +35,7 @@ func WaitKey[T informer.Object](
 // WaitGone waits until there is no object of a name; one that took the name of
 // another counts, unless the wait sees the moment between.
 func WaitGone[T informer.Object](
-	t testing.TB, ctx context.Context, inf *informer.Informer[T], namespace, name string,
+	ctx context.Context, t testing.TB, inf *informer.Informer[T], namespace, name string,
 ) {
 	t.Helper()
 	key := informer.Key(namespace, name)
@@ -55,7 +55,7 @@ func WaitGone[T informer.Object](
 //
 // holds is called in the test's goroutine, and must not change the objects.
 func Eventually[T informer.Object](
-	t testing.TB, ctx context.Context, inf *informer.Informer[T], condition string, holds func(objs []T) bool,
+	ctx context.Context, t testing.TB, inf *informer.Informer[T], condition string, holds func(objs []T) bool,
 ) []T {
 	t.Helper()
 	w := &wait[T]{informer: inf, condition: condition, concerns: func(string) bool { return true }}

@@ -91,7 +91,7 @@ func start(t *testing.T, inf *informer.Informer[*corev1.ConfigMap]) (stop func()
 
 // inBubble runs a test in virtual time, with a source and an informer of its
 // ConfigMaps. ctx ends after a minute.
-func inBubble(t *testing.T, test func(t *testing.T, ctx context.Context, source *fakesource.FakeControllerSource, inf *informer.Informer[*corev1.ConfigMap])) {
+func inBubble(t *testing.T, test func(ctx context.Context, t *testing.T, source *fakesource.FakeControllerSource, inf *informer.Informer[*corev1.ConfigMap])) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		source := fakesource.NewFakeControllerSource()
@@ -100,7 +100,7 @@ func inBubble(t *testing.T, test func(t *testing.T, ctx context.Context, source 
 		defer start(t, inf)()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		test(t, ctx, source, inf)
+		test(ctx, t, source, inf)
 	})
 }
 
@@ -112,13 +112,13 @@ func (unstreamed) IsWatchListSemanticsUnSupported() bool { return true }
 
 // The waits end when the state is there, before or after they begin.
 func TestWaits(t *testing.T) {
-	inBubble(t, func(t *testing.T, ctx context.Context, source *fakesource.FakeControllerSource, inf *informer.Informer[*corev1.ConfigMap]) {
+	inBubble(t, func(ctx context.Context, t *testing.T, source *fakesource.FakeControllerSource, inf *informer.Informer[*corev1.ConfigMap]) {
 		source.Add(configMap("a", "1"))
 		began := time.Now()
-		if obj := informertest.WaitKey(t, ctx, inf, "default", "a", "exists", nil); obj.Name != "a" {
+		if obj := informertest.WaitKey(ctx, t, inf, "default", "a", "exists", nil); obj.Name != "a" {
 			t.Errorf("WaitKey returned %v", obj)
 		}
-		informertest.WaitGone(t, ctx, inf, "default", "b")
+		informertest.WaitGone(ctx, t, inf, "default", "b")
 		if took := time.Since(began); took > 0 {
 			t.Errorf("waiting for what was there took %v", took)
 		}
@@ -132,15 +132,15 @@ func TestWaits(t *testing.T) {
 			source.Delete(configMap("a", "3"))
 		}()
 		// The state in between is seen, however short.
-		obj := informertest.WaitKey(t, ctx, inf, "default", "a", "is 2", valueIs("2"))
+		obj := informertest.WaitKey(ctx, t, inf, "default", "a", "is 2", valueIs("2"))
 		if obj.Data["value"] != "2" {
 			t.Errorf("WaitKey returned %v", obj.Data)
 		}
-		objs := informertest.Eventually(t, ctx, inf, "there are two", func(objs []*corev1.ConfigMap) bool { return len(objs) == 2 })
+		objs := informertest.Eventually(ctx, t, inf, "there are two", func(objs []*corev1.ConfigMap) bool { return len(objs) == 2 })
 		if objs[0].Name != "a" || objs[1].Name != "b" {
 			t.Errorf("Eventually returned %v", objs)
 		}
-		informertest.WaitGone(t, ctx, inf, "default", "a")
+		informertest.WaitGone(ctx, t, inf, "default", "a")
 		if took := time.Since(began); took != 2*time.Second {
 			t.Errorf("it took %v", took)
 		}
@@ -149,7 +149,7 @@ func TestWaits(t *testing.T) {
 
 // A wait in vain says what it waited for, and what it saw instead.
 func TestFailureShowsLastState(t *testing.T) {
-	inBubble(t, func(t *testing.T, ctx context.Context, source *fakesource.FakeControllerSource, inf *informer.Informer[*corev1.ConfigMap]) {
+	inBubble(t, func(ctx context.Context, t *testing.T, source *fakesource.FakeControllerSource, inf *informer.Informer[*corev1.ConfigMap]) {
 		source.Add(configMap("a", "1"))
 		source.Add(configMap("other", "1"))
 		synctest.Wait()
@@ -160,7 +160,7 @@ func TestFailureShowsLastState(t *testing.T) {
 			source.Modify(configMap("a", "3"))
 		}()
 		got := failureOf(t, func(t testing.TB) {
-			informertest.WaitKey(t, ctx, inf, "default", "a", "is 4", valueIs("4"))
+			informertest.WaitKey(ctx, t, inf, "default", "a", "is 4", valueIs("4"))
 		})
 		want := `configmaps default/a: "is 4" did not come true: context deadline exceeded
 changes seen: 2, the latest: update of default/a at resourceVersion 5
@@ -183,13 +183,13 @@ metadata:
 
 // The report of a kind shows its first objects in full, and names the others.
 func TestFailureOfKind(t *testing.T) {
-	inBubble(t, func(t *testing.T, ctx context.Context, source *fakesource.FakeControllerSource, inf *informer.Informer[*corev1.ConfigMap]) {
+	inBubble(t, func(ctx context.Context, t *testing.T, source *fakesource.FakeControllerSource, inf *informer.Informer[*corev1.ConfigMap]) {
 		for n := range 12 {
 			source.Add(configMap(fmt.Sprintf("a%02d", n), "1"))
 		}
 		synctest.Wait()
 		got := failureOf(t, func(t testing.TB) {
-			informertest.Eventually(t, ctx, inf, "there are none", func(objs []*corev1.ConfigMap) bool { return len(objs) == 0 })
+			informertest.Eventually(ctx, t, inf, "there are none", func(objs []*corev1.ConfigMap) bool { return len(objs) == 0 })
 		})
 		for _, part := range []string{
 			`configmaps: "there are none" did not come true: context deadline exceeded`,
@@ -209,9 +209,9 @@ func TestFailureOfKind(t *testing.T) {
 // A wait in vain says so when nothing was there, when the informer has no access,
 // and when it was stopped.
 func TestFailureCauses(t *testing.T) {
-	inBubble(t, func(t *testing.T, ctx context.Context, source *fakesource.FakeControllerSource, inf *informer.Informer[*corev1.ConfigMap]) {
+	inBubble(t, func(ctx context.Context, t *testing.T, source *fakesource.FakeControllerSource, inf *informer.Informer[*corev1.ConfigMap]) {
 		got := failureOf(t, func(t testing.TB) {
-			informertest.WaitKey(t, ctx, inf, "default", "a", "exists", nil)
+			informertest.WaitKey(ctx, t, inf, "default", "a", "exists", nil)
 		})
 		want := `configmaps default/a: "exists" did not come true: context deadline exceeded
 no change was seen
@@ -222,14 +222,18 @@ last state seen: nothing is there`
 	})
 	synctest.Test(t, func(t *testing.T) {
 		lw := &cache.ListWatch{
-			ListFunc:  func(metav1.ListOptions) (runtime.Object, error) { return nil, errors.New("no connection") },
-			WatchFunc: func(metav1.ListOptions) (watch.Interface, error) { return nil, errors.New("no connection") },
+			ListWithContextFunc: func(context.Context, metav1.ListOptions) (runtime.Object, error) {
+				return nil, errors.New("no connection")
+			},
+			WatchFuncWithContext: func(context.Context, metav1.ListOptions) (watch.Interface, error) {
+				return nil, errors.New("no connection")
+			},
 		}
 		inf := newInformer(t, lw)
 		failure := func() string {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			return failureOf(t, func(t testing.TB) { informertest.WaitGone(t, ctx, inf, "default", "a") })
+			return failureOf(t, func(t testing.TB) { informertest.WaitGone(ctx, t, inf, "default", "a") })
 		}
 		if got := failure(); !strings.Contains(got, informer.ErrNotStarted.Error()) {
 			t.Errorf("not started: %s", got)
@@ -258,7 +262,7 @@ func TestFailureStopped(t *testing.T) {
 			stop()
 		}()
 		for _, when := range []string{"while waiting", "before"} {
-			got := failureOf(t, func(t testing.TB) { informertest.WaitGone(t, t.Context(), inf, "default", "a") })
+			got := failureOf(t, func(t testing.TB) { informertest.WaitGone(t.Context(), t, inf, "default", "a") })
 			if !strings.Contains(got, informer.ErrStopped.Error()) {
 				t.Errorf("stopped %s: %s", when, got)
 			}

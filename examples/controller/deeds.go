@@ -49,13 +49,13 @@ func (s *story) setData(ctx context.Context, namespace, name, key, value string)
 	return s.patchConfigMap(ctx, namespace, name, encode(map[string]any{"data": map[string]string{key: value}}))
 }
 
-// annotate sets the selector of a source, or takes the annotation off if it is empty.
-func (s *story) annotate(ctx context.Context, namespace, name, selector string) error {
+// selects sets the selector of the source, or takes the annotation off if it is empty.
+func (s *story) selects(ctx context.Context, selector string) error {
 	value := &selector
 	if selector == "" {
 		value = nil
 	}
-	return s.patchConfigMap(ctx, namespace, name, metadataPatch("annotations", mirror.AnnotationTo, value))
+	return s.patchConfigMap(ctx, shop, sourceName, metadataPatch("annotations", mirror.AnnotationTo, value))
 }
 
 func (s *story) patchConfigMap(ctx context.Context, namespace, name string, patch []byte) error {

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -240,7 +239,7 @@ func TestUsage(t *testing.T) {
 	} {
 		var out bytes.Buffer
 		if code := run(t.Context(), test.args, &out, &out); code != test.code || !strings.Contains(out.String(), test.text) {
-			t.Errorf("%q: exit code %d, want %d with %q; the output is\n%s", test.args, code, test.code, test.text, fmt.Sprint(&out))
+			t.Errorf("%q: exit code %d, want %d with %q; the output is\n%s", test.args, code, test.code, test.text, out.String())
 		}
 	}
 }

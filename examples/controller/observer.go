@@ -56,15 +56,17 @@ func (o *observer) wait(ctx context.Context, holds func() error) error {
 		if amiss == nil {
 			return nil
 		}
-		open := true
 		select {
-		case _, open = <-configMaps:
-		case _, open = <-events:
+		case _, ok := <-configMaps:
+			if !ok {
+				return errors.Join(informer.ErrStopped, amiss)
+			}
+		case _, ok := <-events:
+			if !ok {
+				return errors.Join(informer.ErrStopped, amiss)
+			}
 		case <-ctx.Done():
 			return fmt.Errorf("%w: %w", context.Cause(ctx), amiss)
-		}
-		if !open {
-			return errors.Join(informer.ErrStopped, amiss)
 		}
 	}
 }

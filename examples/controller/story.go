@@ -169,7 +169,7 @@ func (s *story) namespaces() []step {
 	}, {
 		happens: "The source is to go to stock only: its selector becomes team=stock.",
 		do: func(ctx context.Context) error {
-			return s.annotate(ctx, shop, sourceName, "team=stock")
+			return s.selects(ctx, "team=stock")
 		},
 		expects: "only the warehouse's copy is left",
 		holds:   s.mirrored("1 copy", warehouse),
@@ -180,7 +180,7 @@ func (s *story) namespaces() []step {
 				s.createNamespace(ctx, closing, nil),
 				s.deleteNamespace(ctx, closing),
 				s.label(ctx, closing, new("late")),
-				s.annotate(ctx, shop, sourceName, "team"),
+				s.selects(ctx, "team"),
 			)
 		},
 		expects: "the teams have their copies again, and the namespace that goes away is left alone",
@@ -211,7 +211,7 @@ func (s *story) obstacles() []step {
 	}, {
 		happens: `The selector is mistyped: "team in red".`,
 		do: func(ctx context.Context) error {
-			return s.annotate(ctx, shop, sourceName, "team in red")
+			return s.selects(ctx, "team in red")
 		},
 		expects: "the source says what to do, in its status and in an Event, and the copies stay",
 		holds: all(
@@ -223,7 +223,7 @@ func (s *story) obstacles() []step {
 		do: func(ctx context.Context) error {
 			return errors.Join(
 				s.label(ctx, teamRed, new("red")),
-				s.annotate(ctx, shop, sourceName, "team in (red, blue)"),
+				s.selects(ctx, "team in (red, blue)"),
 			)
 		},
 		expects: "the copies follow",
@@ -254,7 +254,7 @@ func (s *story) ending() []step {
 	}, {
 		happens: "The annotation is taken off shop/settings.",
 		do: func(ctx context.Context) error {
-			return s.annotate(ctx, shop, sourceName, "")
+			return s.selects(ctx, "")
 		},
 		expects: "its copies are gone; finalizer and status too",
 		holds: func() error {

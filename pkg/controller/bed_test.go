@@ -146,10 +146,6 @@ func configMap(name, value string) *corev1.ConfigMap {
 	}
 }
 
-func request(name string) reconcile.Request {
-	return reconcile.Request{NamespacedName: types.NamespacedName{Namespace: "default", Name: name}}
-}
-
 // logLines collects what is logged, one string a line, errors with the prefix
 // "error".
 type logLines struct {

@@ -40,11 +40,15 @@ func New[R comparable](opts Options[R]) (*Controller[R], error) {
 	if err != nil {
 		return nil, fmt.Errorf("controller %q: %w", opts.Name, err)
 	}
-	return &Controller[R]{
+	c := &Controller[R]{
 		opts:   opts,
 		log:    opts.Logger.WithValues("controller", opts.Name),
 		meters: meters,
-	}, nil
+	}
+	if c.opts.Queue.OnDrop == nil {
+		c.opts.Queue.OnDrop = c.dropped
+	}
+	return c, nil
 }
 
 // NeedLeaderElection tells a manager whether to run the controller on the leader
@@ -86,7 +90,8 @@ func (c *Controller[R]) Start(ctx context.Context) error {
 	c.log.Info("Controller starts", "workers", c.opts.Workers)
 	working, stopWorking := c.workingContext(ctx)
 	defer stopWorking()
-	c.meters.workers.Set(float64(c.opts.Workers))
+	c.meters.workers.Add(float64(c.opts.Workers))
+	defer c.meters.workers.Sub(float64(c.opts.Workers))
 	var workers sync.WaitGroup
 	for range c.opts.Workers {
 		workers.Go(func() { c.work(working, queue) })

@@ -409,6 +409,25 @@ func TestNeedLeaderElection(t *testing.T) {
 	}
 }
 
+// With a limit on retries a request is given up, which is logged, until it changes.
+func TestRetriesAreLimited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t)
+		b.server.Add(configMap("a", "1"))
+		opts := b.options(reconcilerFunc(func(context.Context, string) error { return errTest }))
+		opts.Queue.MaxRetries = 3
+		b.run(t, opts)
+		time.Sleep(24 * time.Hour)
+		synctest.Wait()
+		b.expectResults(t, map[string]float64{"error": 4})
+		b.log.expect(t, 1, "Request given up", `"name"="a"`)
+		b.server.Modify(configMap("a", "2"))
+		time.Sleep(24 * time.Hour)
+		synctest.Wait()
+		b.expectResults(t, map[string]float64{"error": 8})
+	})
+}
+
 // Never more than Workers calls run at once, and so many do.
 func TestWorkers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

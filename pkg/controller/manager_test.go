@@ -21,6 +21,7 @@ import (
 	"github.com/larder-dev/larder/internal/controlplane"
 	"github.com/larder-dev/larder/pkg/controller"
 	"github.com/larder-dev/larder/pkg/informer"
+	"github.com/larder-dev/larder/pkg/informer/informertest"
 )
 
 // greeter is a reconciler as they are written for controller-runtime: it knows
@@ -86,23 +87,11 @@ func newInformer(t *testing.T, cfg *rest.Config, namespace string) *informer.Inf
 // awaitGreeting waits until the informer sees that a ConfigMap is greeted.
 func awaitGreeting(t *testing.T, inf *informer.Informer[*corev1.ConfigMap], namespace, name string) {
 	t.Helper()
-	changes, cancel, err := inf.Watch()
-	if err != nil {
-		t.Fatal(err)
-	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	tooLate := time.After(30 * time.Second)
-	for {
-		cm, _ := inf.Get(namespace, name)
-		if cm != nil && cm.Data["greeting"] == "hello "+name {
-			return
-		}
-		select {
-		case <-changes:
-		case <-tooLate:
-			t.Fatalf("%s/%s was not greeted: %v", namespace, name, cm)
-		}
-	}
+	informertest.WaitKey(ctx, t, inf, namespace, name, "is greeted", func(cm *corev1.ConfigMap) bool {
+		return cm.Data["greeting"] == "hello "+name
+	})
 }
 
 // A manager of controller-runtime runs an informer and two controllers with one

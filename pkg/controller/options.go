@@ -44,9 +44,10 @@ type Options[R comparable] struct {
 	// Workers is how many requests are reconciled at the same time. Default: 1.
 	Workers int
 
-	// Queue configures the queue: retries, fairness, capacity. Its Name defaults to
-	// the controller's and its RateLimiter to a back-off for each request from 5 ms to
-	// 1000 s.
+	// Queue configures the queue: retries, fairness, ageing. Its Name defaults to
+	// the controller's, its RateLimiter to a back-off for each request from 5 ms to
+	// 1000 s, and its OnDrop to a line in the log for a request whose retries are
+	// used up.
 	Queue workqueue.Options[R]
 
 	// ReconcileTimeout ends the context of a call of Reconcile that takes longer,

@@ -51,9 +51,8 @@ func (c *Controller[R]) turn(ctx context.Context, queue *workqueue.Queue[R], req
 	}
 	again := workqueue.AddOpts{Priority: &priority}
 	switch {
-	case err != nil && ctx.Err() != nil:
-		// The controller ends, and its queue with it: an error now is most likely the
-		// cancelled context, and no retry can follow.
+	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		// Not a failure: the controller ends, and its queue with it.
 		logger.V(1).Info("Reconcile interrupted by the end of the controller", "error", err.Error())
 	case err != nil:
 		c.failed(logger, result, err)
@@ -113,6 +112,13 @@ func (c *Controller[R]) reconcile(ctx context.Context, req R) (result reconcile.
 		}
 	}()
 	return c.opts.Reconciler.Reconcile(ctx, req)
+}
+
+// dropped is told of the requests that the queue gives up.
+func (c *Controller[R]) dropped(req R, reason error) {
+	if errors.Is(reason, workqueue.ErrRetriesExhausted) {
+		c.requestLog(req).Error(reason, "Request given up until its source adds it again")
+	}
 }
 
 // requestLog names the request under the keys that controller-runtime uses.

@@ -1,6 +1,7 @@
 package mirror_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -253,7 +254,7 @@ func (s *stage) mirrored(short, name, status string, copies ...string) {
 			if cm.Annotations[mirror.AnnotationOf] != s.name(short)+"/"+name {
 				continue
 			}
-			if !maps.Equal(cm.Data, source.Data) || string(cm.BinaryData["bytes"]) != string(source.BinaryData["bytes"]) ||
+			if !maps.Equal(cm.Data, source.Data) || !bytes.Equal(cm.BinaryData["bytes"], source.BinaryData["bytes"]) ||
 				cm.Immutable != nil || cm.Labels[mirror.LabelManagedBy] != mirror.Name {
 				return false
 			}
@@ -537,6 +538,7 @@ func TestRestartWritesNothing(t *testing.T) {
 func callsOfMirror(t *testing.T) float64 {
 	return counted(t, "controller_runtime_reconcile_time_seconds")
 }
+
 func errorsOfMirror(t *testing.T) float64 {
 	return counted(t, "controller_runtime_reconcile_errors_total")
 }

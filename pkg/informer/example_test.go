@@ -22,7 +22,8 @@ import (
 func ExampleNew() {
 	config, err := rest.InClusterConfig()
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	pods, err := informer.New(config, informer.Options[*corev1.Pod]{
 		FieldSelector: "status.phase=Running",
@@ -31,17 +32,20 @@ func ExampleNew() {
 		},
 	})
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go pods.Start(ctx)
 	if err := pods.WaitSynced(ctx); err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	onNode, err := pods.ByIndex("node", "worker-1")
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	for key, pod := range onNode {
 		fmt.Println(key, pod.Status.PodIP)
@@ -54,7 +58,8 @@ func ExampleNew_metadataOnly() {
 		GVK: schema.GroupVersionKind{Group: "batch", Version: "v1", Kind: "Job"},
 	})
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	fmt.Println(jobs.Name())
 	// Output: jobs.batch
@@ -71,7 +76,8 @@ func ExampleInformer_AddHandler() {
 		DeleteFunc: func(obj *corev1.ConfigMap) { fmt.Println("gone:", obj.Name) },
 	}, informer.HandlerOptions{Resync: 10 * time.Minute})
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	<-registration.Synced()
 	fmt.Println("the initial list is complete")
@@ -86,7 +92,8 @@ func ExampleInformer_Watch() {
 	defer stop()
 	events, cancel, err := configMaps.Watch(store.WithInitialReplay[*corev1.ConfigMap]())
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	defer cancel()
 	event := <-events

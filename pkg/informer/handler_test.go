@@ -47,6 +47,7 @@ func expectCalls(t *testing.T, r *recorder, want ...string) {
 func TestHandlers(t *testing.T) {
 	inBubble(t, func(t *testing.T, server *server) {
 		server.put("a", "1")
+		server.put("same", "1")
 		inf := newConfigMaps(t, server, nil)
 		early := newRecorder(t, "early")
 		reg := addHandler(t, inf, early, informer.HandlerOptions{})
@@ -55,7 +56,7 @@ func TestHandlers(t *testing.T) {
 		}
 		stop := start(t, inf)
 		<-reg.Synced()
-		expectCalls(t, early, "initial a=1")
+		expectCalls(t, early, "initial a=1", "initial same=1")
 
 		server.put("b", "1")
 		server.put("b", "2")
@@ -65,7 +66,7 @@ func TestHandlers(t *testing.T) {
 
 		late := newRecorder(t, "late")
 		<-addHandler(t, inf, late, informer.HandlerOptions{}).Synced()
-		expectCalls(t, late, "initial b=2")
+		expectCalls(t, late, "initial same=1", "initial b=2")
 
 		server.put("c", "1")
 		server.compact()

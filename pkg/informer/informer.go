@@ -54,7 +54,7 @@ func New[T Object](cfg *rest.Config, opts Options[T]) (*Informer[T], error) {
 	if opts.GVK, err = opts.findGVK(example); err != nil {
 		return nil, err
 	}
-	lw, err := newRemote(cfg, example, opts.GVK, opts)
+	lw, err := newRemote(cfg, example, opts)
 	if err != nil {
 		return nil, err
 	}

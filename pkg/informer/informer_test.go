@@ -10,9 +10,16 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/larder-dev/larder/pkg/informer"
 	"github.com/larder-dev/larder/pkg/store"
+)
+
+// An informer can be added to a manager.
+var (
+	_ manager.Runnable               = (*configMaps)(nil)
+	_ manager.LeaderElectionRunnable = (*configMaps)(nil)
 )
 
 // The copy equals the server after the list, after each kind of change, and

@@ -186,7 +186,7 @@ var widgetGVK = schema.GroupVersionKind{Group: "informer.larder.dev", Version: "
 // widget is the Go type of a custom resource.
 type widget struct {
 	metav1.TypeMeta   `json:",inline"`
-	metav1.ObjectMeta `json:"metadata,omitempty"`
+	metav1.ObjectMeta `json:"metadata"`
 	Spec              struct {
 		Size int `json:"size"`
 	} `json:"spec"`
@@ -194,13 +194,13 @@ type widget struct {
 
 func (w *widget) DeepCopyObject() runtime.Object {
 	c := *w
-	w.ObjectMeta.DeepCopyInto(&c.ObjectMeta)
+	w.DeepCopyInto(&c.ObjectMeta)
 	return &c
 }
 
 type widgetList struct {
 	metav1.TypeMeta `json:",inline"`
-	metav1.ListMeta `json:"metadata,omitempty"`
+	metav1.ListMeta `json:"metadata"`
 	Items           []widget `json:"items"`
 }
 

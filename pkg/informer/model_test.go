@@ -56,7 +56,7 @@ func (m *model) run() {
 	}
 	m.server.fail(nil, nil)
 	m.server.put("last", "1")
-	time.Sleep(24 * time.Hour)
+	time.Sleep(6 * time.Hour)
 
 	want := m.server.content()
 	expectSame(m.t, "informer", stored(m.informer), want)
@@ -92,6 +92,8 @@ func (m *model) step() {
 	case 9:
 		time.Sleep(time.Duration(m.random.IntN(100)) * time.Second)
 	case 10, 11, 12, 13:
+		time.Sleep(time.Duration(m.random.IntN(5000)) * time.Millisecond)
+	case 14, 15:
 		synctest.Wait()
 	default:
 		m.write()
@@ -127,7 +129,7 @@ func (m *model) join() {
 	}
 	opts := informer.HandlerOptions{BufferSize: 1 + m.random.IntN(20)}
 	if m.random.IntN(2) == 0 {
-		opts.Resync = time.Duration(1+m.random.IntN(600)) * time.Minute
+		opts.Resync = time.Duration(10+m.random.IntN(50)) * time.Second
 	}
 	h.reg = addHandler(m.t, m.informer, h.recorder, opts)
 	m.handlers = append(m.handlers, h)

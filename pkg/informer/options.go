@@ -65,8 +65,10 @@ type Options[T Object] struct {
 	// unless its own options say otherwise. Default: never.
 	Resync time.Duration
 
-	// Logger gets the failures of list and watch, at most one for each retry.
-	// Default: klog's, as with client-go.
+	// Logger gets the failures of list and watch, at most one for each retry, and
+	// what client-go has to say. Default: klog's, as with client-go. As
+	// logr.Discard is the zero logger, silence takes a logger with a sink that
+	// does nothing.
 	Logger logr.Logger
 }
 

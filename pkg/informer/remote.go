@@ -30,9 +30,9 @@ type remote struct {
 	namespace string
 }
 
-// newRemote returns what lists and watches the kind, in the form that the type of
-// example asks for.
-func newRemote[T Object](cfg *rest.Config, example T, gvk schema.GroupVersionKind, opts Options[T]) (cache.ListerWatcher, error) {
+// newRemote returns what lists and watches the options' kind, in the form that the
+// type of example asks for.
+func newRemote[T Object](cfg *rest.Config, example T, opts Options[T]) (cache.ListerWatcher, error) {
 	if cfg == nil {
 		return nil, fmt.Errorf("%w: the rest.Config is nil", ErrInvalidOption)
 	}
@@ -44,7 +44,7 @@ func newRemote[T Object](cfg *rest.Config, example T, gvk schema.GroupVersionKin
 	if err != nil {
 		return nil, fmt.Errorf("%w: rest.Config: %w", ErrInvalidOption, err)
 	}
-	r := &remote{namespace: opts.Namespace, resource: lazyResource{gvk: gvk}}
+	r := &remote{namespace: opts.Namespace, resource: lazyResource{gvk: opts.GVK}}
 
 	r.resource.finder = mapped{opts.Mapper}
 	if opts.Mapper == nil {
@@ -61,11 +61,11 @@ func newRemote[T Object](cfg *rest.Config, example T, gvk schema.GroupVersionKin
 		c, e := metadata.NewForConfigAndClient(cfg, httpClient)
 		r.client, err = metadataClient{c}, e
 	default:
-		listKind := gvk.GroupVersion().WithKind(gvk.Kind + "List")
+		listKind := opts.GVK.GroupVersion().WithKind(opts.GVK.Kind + "List")
 		if !opts.Scheme.Recognizes(listKind) {
 			return nil, fmt.Errorf("%w: Scheme does not know %v: add the list type beside %T", ErrInvalidOption, listKind, example)
 		}
-		c, e := rest.RESTClientForConfigAndClient(typedConfig(cfg, example, gvk, opts.Scheme), httpClient)
+		c, e := rest.RESTClientForConfigAndClient(typedConfig(cfg, example, opts.GVK.GroupVersion(), opts.Scheme), httpClient)
 		r.client, err = typedClient{c}, e
 	}
 	if err != nil {
@@ -109,9 +109,8 @@ type typedClient struct{ rest.Interface }
 // version. If the Go type can be read from protobuf, that is asked for first: it
 // is smaller and quicker to decode. A server that has no protobuf for the kind, as
 // for a custom resource, answers with JSON.
-func typedConfig(cfg *rest.Config, example runtime.Object, gvk schema.GroupVersionKind, scheme *runtime.Scheme) *rest.Config {
+func typedConfig(cfg *rest.Config, example runtime.Object, gv schema.GroupVersion, scheme *runtime.Scheme) *rest.Config {
 	typed := rest.CopyConfig(cfg)
-	gv := gvk.GroupVersion()
 	typed.GroupVersion = &gv
 	typed.APIPath = "/apis"
 	if gv.Group == "" {

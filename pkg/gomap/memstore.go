@@ -26,7 +26,7 @@ type MemStore[T any] struct {
 
 	mu     sync.Mutex    // held to replace tables, and to close
 	closed atomic.Bool   // reads look at it, and
-	done   chan struct{} // what waits waits for this
+	done   chan struct{} // closed with it, to end what waits
 }
 
 var _ store.Store[any] = (*MemStore[any])(nil)

@@ -260,6 +260,9 @@ func (w *serverWatch) run() {
 func (w *serverWatch) next() []watch.Event {
 	w.server.mu.Lock()
 	defer w.server.mu.Unlock()
+	if w.sent < w.server.compacted {
+		return nil // it was ended, and does not know what it missed
+	}
 	var events []watch.Event
 	for _, c := range w.server.history {
 		if c.version <= w.sent {

@@ -91,12 +91,11 @@ func (m *meter[T]) update(now time.Duration) {
 	m.longest.Set(longest.Seconds())
 }
 
-// stop updates the metrics for the last time.
-func (m *meter[T]) stop(now time.Duration) {
+// stop ends the measuring of work in progress, whose metrics stay as they are.
+func (m *meter[T]) stop() {
 	if m.timer != nil {
 		m.timer.Stop()
 	}
-	m.update(now)
 }
 
 // measureSoon makes sure that measure runs while something is being processed.

@@ -144,7 +144,8 @@ func (q *Queue[T]) TryAdd(item T) error {
 }
 
 // TryAddWithOpts is AddWithOpts as TryAdd is Add. With rate limiting it also returns a *RetriesError, for an
-// item whose retries are used up and which is forgotten with that.
+// item whose retries are used up and which is forgotten with that; the rate limiter counts a retry even if
+// the queue is full.
 func (q *Queue[T]) TryAddWithOpts(o AddOpts, item T) error {
 	delay, err := q.delay(o, item)
 	if err != nil {

@@ -101,7 +101,7 @@ func (q *Queue[T]) beginShutDown() (dropped []T) {
 		q.timer.Stop()
 	}
 	if q.meter != nil {
-		q.meter.stop(q.now())
+		q.meter.stop()
 	}
 	q.waiters.wakeAll()
 	if q.onDrop != nil {

@@ -98,8 +98,8 @@ func (c *Controller[R]) Start(ctx context.Context) error {
 	}
 
 	<-ctx.Done()
-	// The order matters. While a source goes on adding, a drain need not end; and a
-	// worker ends once the queue is shut down.
+	// The order matters: what a source is about to add is to be drained too, and a
+	// queue that is shut down takes nothing.
 	sources.wait()
 	c.drain(working, queue)
 	stopWorking()

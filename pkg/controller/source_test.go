@@ -74,6 +74,41 @@ func TestSource(t *testing.T) {
 	})
 }
 
+// When a controller has ended, no mapping of its sources runs any more, and what they
+// returned in the end was drained.
+func TestEndWaitsForMappings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t)
+		b.server.Add(configMap("a", "1"))
+		running(t, b.informer)
+		slow, ended, reconciled := false, false, false
+		opts := b.options(reconcilerFunc(func(context.Context, string) error {
+			reconciled = true
+			return nil
+		}))
+		opts.DrainTimeout = time.Second
+		opts.Sources = []source{controller.From(b.informer, func(ctx context.Context, cm *corev1.ConfigMap) []reconcile.Request {
+			if !slow {
+				return nil
+			}
+			time.Sleep(time.Minute)
+			ended = true
+			return controller.EnqueueObject(ctx, cm)
+		})}
+		ctx, cancel := context.WithCancel(t.Context())
+		result := make(chan error)
+		go func() { result <- mustNew(t, opts).Start(ctx) }()
+		synctest.Wait()
+		slow = true
+		b.server.Modify(configMap("a", "2"))
+		synctest.Wait()
+		cancel()
+		if err := <-result; err != nil || !ended || !reconciled {
+			t.Errorf("Start returned %v; the mapping has ended: %v, its request was reconciled: %v", err, ended, reconciled)
+		}
+	})
+}
+
 // What a resync repeats has a low priority too.
 func TestSourceResync(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -139,7 +140,12 @@ func (s *stage) run(runnables ...manager.Runnable) (stop func()) {
 // startMirror runs a mirror with the rights that deploy/rbac.yaml gives it.
 func (s *stage) startMirror() (stop func()) {
 	s.Helper()
-	cfg := rest.CopyConfig(s.cfg)
+	return s.startMirrorOn(rest.CopyConfig(s.cfg))
+}
+
+// startMirrorOn is startMirror with another way to the server.
+func (s *stage) startMirrorOn(cfg *rest.Config) (stop func()) {
+	s.Helper()
 	cfg.Impersonate.UserName = "system:serviceaccount:larder-mirror:larder-mirror"
 	m, err := mirror.New(cfg, mirror.Options{Logger: testr.NewWithInterface(s.T, testr.Options{})})
 	if err != nil {
@@ -358,6 +364,7 @@ func TestNamespacesAndSelectors(t *testing.T) {
 func TestTerminatingNamespaceIsLeftAlone(t *testing.T) {
 	s := newStage(t)
 	s.startMirror()
+	before := errorsOfMirror(t)
 	s.namespace("home", "")
 	s.namespace("going", "") // no namespace controller here: it goes on going
 	s.namespace("staying", "x")
@@ -367,13 +374,18 @@ func TestTerminatingNamespaceIsLeftAlone(t *testing.T) {
 	s.mirrored("home", "cm", "1 copy", "staying")
 	s.edit("home", "cm", func(cm *corev1.ConfigMap) { cm.Data["new"] = "value" })
 	s.mirrored("home", "cm", "1 copy", "staying")
-	if n := errorsOfMirror(t); n != 0 {
+	// One that begins to go keeps its copy until it is gone, but the copy does not count.
+	s.namespace("leaving", "x")
+	s.mirrored("home", "cm", "2 copies", "leaving", "staying")
+	s.must(s.client.Delete(s.ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.name("leaving")}}))
+	s.mirrored("home", "cm", "1 copy", "leaving", "staying")
+	if n := errorsOfMirror(t) - before; n != 0 {
 		t.Errorf("%v calls ended with an error", n)
 	}
 }
 
-// When the source goes, its copies go first, also if the mirror was away meanwhile;
-// when only the annotation goes, the source stays and nothing of the mirror with it.
+// When the source goes, its copies go first, also if the mirror was away meanwhile and
+// does not succeed at once; when only the annotation goes, the source stays and nothing of the mirror with it.
 func TestFinalizer(t *testing.T) {
 	s := newStage(t)
 	stop := s.startMirror()
@@ -399,7 +411,19 @@ func TestFinalizer(t *testing.T) {
 	changes, cancel, err := s.configMaps.Watch(store.WithEventTypes[*corev1.ConfigMap](store.EventTypeDelete))
 	s.must(err)
 	defer cancel()
-	s.startMirror()
+	flaky := rest.CopyConfig(s.cfg)
+	deletes := 0
+	flaky.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return roundTrip(func(r *http.Request) (*http.Response, error) {
+			if r.Method == http.MethodDelete {
+				if deletes++; deletes <= 3 {
+					return nil, errors.New("the network is down")
+				}
+			}
+			return next.RoundTrip(r)
+		})
+	})
+	s.startMirrorOn(flaky)
 	for _, want := range []string{s.name("a") + "/deleted", s.name("home") + "/deleted"} {
 		select {
 		case e := <-changes:
@@ -411,6 +435,11 @@ func TestFinalizer(t *testing.T) {
 		}
 	}
 }
+
+// roundTrip is a function as an http.RoundTripper.
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 // Copies whose source was deleted by force, behind the mirror's back, are removed.
 func TestOrphansAreRemoved(t *testing.T) {
@@ -436,7 +465,7 @@ func TestInvalidSelector(t *testing.T) {
 	s.namespace("a", "x")
 	s.source("home", "cm", s.label())
 	s.mirrored("home", "cm", "1 copy", "a")
-	before := callsOfMirror(t)
+	before, failed := callsOfMirror(t), errorsOfMirror(t)
 	for _, invalid := range []string{"a in b", "", "-"} {
 		s.edit("home", "cm", func(cm *corev1.ConfigMap) { cm.Annotations[mirror.AnnotationTo] = invalid })
 		s.mirrored("home", "cm", "invalid selector", "a")
@@ -449,7 +478,7 @@ func TestInvalidSelector(t *testing.T) {
 	if calls := callsOfMirror(t) - before; calls > 12 {
 		t.Errorf("%v calls for four edits", calls)
 	}
-	if n := errorsOfMirror(t); n != 0 {
+	if n := errorsOfMirror(t) - failed; n != 0 {
 		t.Errorf("%v calls ended with an error", n)
 	}
 

@@ -27,6 +27,11 @@ func TestPlan(t *testing.T) {
 			}
 		}
 		w.carryOut(p)
+		for _, namespace := range p.create {
+			if w.isGoing(namespace) {
+				t.Fatalf("the plan makes a copy in %s, which is being deleted\n%v", namespace, w)
+			}
+		}
 		// What was removed because it could not be updated is made in the turn after.
 		w.carryOut(w.plan())
 		if p := w.plan(); len(p.create)+len(p.update)+len(p.remove) > 0 {
@@ -85,6 +90,12 @@ func randomWorld(random *rand.Rand) *world {
 func (w *world) isCopy(c *corev1.ConfigMap) bool {
 	of, ok := sourceOf(c)
 	return ok && of == requestFor(w.source).NamespacedName
+}
+
+func (w *world) isGoing(namespace string) bool {
+	return slices.ContainsFunc(w.namespaces, func(ns *metav1.PartialObjectMetadata) bool {
+		return ns.Name == namespace && ns.DeletionTimestamp != nil
+	})
 }
 
 func (w *world) plan() plan {

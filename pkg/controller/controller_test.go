@@ -3,6 +3,7 @@ package controller_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -120,28 +121,39 @@ func TestFailuresAndPanicsAreRetried(t *testing.T) {
 	})
 }
 
-// A terminal error is counted and logged, but not retried; a change still is.
+// A terminal error is counted and logged, but not retried; a change still is, and its
+// back-off begins anew.
 func TestTerminalErrorIsNotRetried(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBed(t)
 		b.server.Add(configMap("a", "1"))
-		var calls atomic.Int32
+		begun := time.Now()
+		at := make(chan time.Duration, 10)
 		b.run(t, b.options(reconcilerFunc(func(context.Context, string) error {
-			calls.Add(1)
+			at <- time.Since(begun)
+			if len(at)%2 == 1 {
+				return errTest
+			}
 			return reconcile.TerminalError(errTest)
 		})))
 		time.Sleep(24 * time.Hour)
 		synctest.Wait()
-		if n := calls.Load(); n != 1 {
-			t.Errorf("%d calls, want 1", n)
-		}
 		b.expectCounts(t, "_terminal_reconcile_errors_total", 1)
-		b.expectResults(t, map[string]float64{"error": 1})
+		b.expectResults(t, map[string]float64{"error": 2})
+		b.log.expect(t, 2, "Reconciler error", "test error")
 		b.log.expect(t, 1, "Reconciler error", "test error", `"retry"=false`)
+
 		b.server.Modify(configMap("a", "2"))
+		time.Sleep(24 * time.Hour)
 		synctest.Wait()
-		if n := calls.Load(); n != 2 {
-			t.Errorf("%d calls after a change, want 2", n)
+		close(at)
+		var calls []time.Duration
+		for call := range at {
+			calls = append(calls, call)
+		}
+		const day, first = 24 * time.Hour, 5 * time.Millisecond
+		if want := []time.Duration{0, first, day, day + first}; !slices.Equal(calls, want) {
+			t.Errorf("calls at %v, want at %v", calls, want)
 		}
 	})
 }
@@ -173,13 +185,8 @@ func TestResults(t *testing.T) {
 		synctest.Wait()
 		const ms = time.Millisecond
 		want := []time.Duration{0, 5 * ms, 15 * ms, time.Hour + 15*ms, time.Hour + 20*ms}
-		if len(at) != len(want) {
-			t.Fatalf("calls at %v, want at %v", at, want)
-		}
-		for i := range want {
-			if at[i] != want[i] {
-				t.Errorf("call %d at %v, want at %v", i, at[i], want[i])
-			}
+		if !slices.Equal(at, want) {
+			t.Errorf("calls at %v, want at %v", at, want)
 		}
 		b.expectResults(t, map[string]float64{"requeue": 2, "requeue_after": 1, "error": 1, "success": 1})
 		b.log.expect(t, 1, "the result is ignored")

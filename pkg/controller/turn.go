@@ -54,12 +54,14 @@ func (c *Controller[R]) turn(ctx context.Context, queue *workqueue.Queue[R], req
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
 		// Not a failure: the controller ends, and its queue with it.
 		logger.V(1).Info("Reconcile interrupted by the end of the controller", "error", err.Error())
+	case errors.Is(err, reconcile.TerminalError(nil)):
+		c.meters.terminalErrors.Inc()
+		c.failed(logger.WithValues("retry", false), result, err)
+		queue.Forget(req)
 	case err != nil:
 		c.failed(logger, result, err)
-		if !errors.Is(err, reconcile.TerminalError(nil)) {
-			again.RateLimited = true
-			queue.AddWithOpts(again, req)
-		}
+		again.RateLimited = true
+		queue.AddWithOpts(again, req)
 	case result.RequeueAfter > 0:
 		c.meters.requeueAfter.Inc()
 		queue.Forget(req)
@@ -81,10 +83,6 @@ func (c *Controller[R]) failed(logger logr.Logger, result reconcile.Result, err 
 	c.meters.errors.Inc()
 	if result.RequeueAfter > 0 || result.Requeue { //nolint:staticcheck // see turn
 		logger.Info("The reconciler returned an error with a result that asks for another turn; the result is ignored")
-	}
-	if errors.Is(err, reconcile.TerminalError(nil)) {
-		c.meters.terminalErrors.Inc()
-		logger = logger.WithValues("retry", false)
 	}
 	if p, ok := errors.AsType[*PanicError](err); ok {
 		logger = logger.WithValues("stack", string(p.Stack))

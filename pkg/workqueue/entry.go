@@ -32,9 +32,6 @@ const (
 	aside                // ready, but taken off its list while the item is being processed
 )
 
-// ready reports whether the pending occurrence waits for a worker only.
-func (e *entry[T]) ready() bool { return e.where == queued || e.where == aside }
-
 // The lists an entry can be in at the same time, each with a link of its own.
 const (
 	inLeaf     = iota // entries of one priority and one fairness key, by seq

@@ -139,7 +139,7 @@ func newPriorityGauge(provider clientgo.MetricsProvider, name string) priorityGa
 	if constructor := reflect.ValueOf(provider).MethodByName("NewDepthMetricWithPriority"); constructor.IsValid() {
 		if f := constructor.Type(); f.NumIn() == 1 && f.In(0).Kind() == reflect.String && f.NumOut() == 1 {
 			result := constructor.Call([]reflect.Value{reflect.ValueOf(name)})[0]
-			if gauge, ok := result.Interface().(priorityGauge); ok {
+			if gauge, ok := reflect.TypeAssert[priorityGauge](result); ok {
 				return gauge
 			}
 		}

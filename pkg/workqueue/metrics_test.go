@@ -65,14 +65,20 @@ func (a account) Set(v float64) {
 	a.ledger.values[a.name] = v
 }
 
-func (l *ledger) NewDepthMetric(string) clientgo.GaugeMetric            { return account{l, "depth"} }
-func (l *ledger) NewAddsMetric(string) clientgo.CounterMetric           { return account{l, "adds"} }
-func (l *ledger) NewLatencyMetric(string) clientgo.HistogramMetric      { return account{l, "wait"} }
+func (l *ledger) NewDepthMetric(string) clientgo.GaugeMetric { return account{l, "depth"} }
+
+func (l *ledger) NewAddsMetric(string) clientgo.CounterMetric { return account{l, "adds"} }
+
+func (l *ledger) NewLatencyMetric(string) clientgo.HistogramMetric { return account{l, "wait"} }
+
 func (l *ledger) NewWorkDurationMetric(string) clientgo.HistogramMetric { return account{l, "work"} }
-func (l *ledger) NewRetriesMetric(string) clientgo.CounterMetric        { return account{l, "retries"} }
+
+func (l *ledger) NewRetriesMetric(string) clientgo.CounterMetric { return account{l, "retries"} }
+
 func (l *ledger) NewUnfinishedWorkSecondsMetric(string) clientgo.SettableGaugeMetric {
 	return account{l, "unfinished"}
 }
+
 func (l *ledger) NewLongestRunningProcessorSecondsMetric(string) clientgo.SettableGaugeMetric {
 	return account{l, "longest"}
 }

@@ -152,7 +152,13 @@ func (m *model) handOut(name string, priority int) error {
 	err := m.takeTurn(i)
 	i.pending, i.busy = false, true
 	m.handOuts++
+	m.queueUp()
 	return err
+}
+
+// node names the node of an item in the tree of keys, at a depth.
+func (m *model) node(i *modelItem, depth int) string {
+	return fmt.Sprintf("%d/%s", i.priority, strings.Join(m.path(i.name)[:depth], "/"))
 }
 
 // takeTurn counts a hand-out against the siblings that wait meanwhile.
@@ -160,38 +166,37 @@ func (m *model) takeTurn(i *modelItem) error {
 	if m.ageAfter > 0 {
 		return nil // aged items come out of turn
 	}
-	node := func(i *modelItem, depth int) string {
-		return fmt.Sprintf("%d/%s", i.priority, strings.Join(m.path(i.name)[:depth], "/"))
-	}
-	waiting := map[string]bool{}
 	for depth := range m.depth {
-		for _, other := range m.all((*modelItem).available) {
-			waiting[node(other, depth+1)] = true
-			if node(other, depth) != node(i, depth) || node(other, depth+1) == node(i, depth+1) {
+		self := m.node(i, depth+1)
+		delete(m.served, self)
+		for waiter, served := range m.served {
+			if parent(waiter) != parent(self) {
 				continue
 			}
-			waiter := node(other, depth+1)
-			if m.served[waiter] == nil {
-				m.served[waiter] = map[string]int{}
-			}
-		}
-	}
-	for depth := range m.depth {
-		self := node(i, depth+1)
-		for waiter, served := range m.served {
-			switch {
-			case waiter == self || !waiting[waiter]:
-				delete(m.served, waiter)
-			case strings.Count(waiter, "/") == depth+1 && parent(waiter) == node(i, depth):
-				if served[self]++; served[self] > 1 {
-					return fmt.Errorf("%s was served twice while %s waited", self, waiter)
-				}
+			if served[self]++; served[self] > 1 {
+				return fmt.Errorf("%s was served twice while %s waited", self, waiter)
 			}
 		}
 	}
 	return nil
 }
 
+// queueUp notes who waits from now on, and forgets who does not any more: a node that has nothing to give loses
+// its place.
+func (m *model) queueUp() {
+	waiting := map[string]map[string]int{}
+	for _, i := range m.all((*modelItem).available) {
+		for depth := range m.depth {
+			node := m.node(i, depth+1)
+			if waiting[node] = m.served[node]; waiting[node] == nil {
+				waiting[node] = map[string]int{}
+			}
+		}
+	}
+	m.served = waiting
+}
+
+// parent names the parent of a node.
 func parent(node string) string { return node[:strings.LastIndex(node, "/")] }
 
 func (m *model) done(name string) {
@@ -363,6 +368,7 @@ func (r *run) reschedule(item string) {
 
 // compare compares what can be seen of both.
 func (r *run) compare() {
+	r.m.queueUp()
 	want := r.m.count(func(i *modelItem) bool { return i.pending && !i.delayed })
 	if got := r.q.Len(); got != want {
 		r.failf("Len is %d, want %d", got, want)
@@ -405,6 +411,7 @@ func (r *run) end() {
 		r.q.Done(i.name)
 		r.m.done(i.name)
 	}
+	r.m.queueUp()
 	for len(r.m.candidates()) > 0 {
 		item, priority, _ := r.q.GetWithPriority()
 		if err := r.m.handOut(item, priority); err != nil {

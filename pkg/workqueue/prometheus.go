@@ -49,8 +49,7 @@ func PrometheusProvider(registry prometheus.Registerer) (TenantMetricsProvider, 
 // register registers a collector, and returns it or its equal that was there before.
 func register[C prometheus.Collector](registry prometheus.Registerer, collector C) (C, error) {
 	err := registry.Register(collector)
-	var already prometheus.AlreadyRegisteredError
-	if errors.As(err, &already) {
+	if already, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); ok {
 		if existing, ok := already.ExistingCollector.(C); ok {
 			return existing, nil
 		}

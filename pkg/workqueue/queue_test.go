@@ -86,6 +86,32 @@ func TestFairnessWithinPriority(t *testing.T) {
 	expect(t, getAll(t, q), "y/1", "z/1", "y/2", "x/low")
 }
 
+// Invariant: the highest priority comes first, also if there are as many as items and none comes back.
+func TestManyPriorities(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed: %d", seed)
+	source := rand.New(rand.NewPCG(seed, 0))
+	q := workqueue.New(workqueue.Options[int]{})
+	var ready []int // sorted; every item is its own priority
+	for phase := range 20 {
+		for range 1 + source.IntN(500) {
+			if (source.IntN(3) == 0) == (phase%2 == 0) && len(ready) > 0 {
+				item, priority, _ := q.GetWithPriority()
+				if want := ready[len(ready)-1]; item != want || priority != want {
+					t.Fatalf("got %d with priority %d, want %d", item, priority, want)
+				}
+				q.Done(item)
+				ready = ready[:len(ready)-1]
+				continue
+			}
+			item := source.Int()
+			q.AddWithOpts(workqueue.AddOpts{Priority: &item}, item)
+			at, _ := slices.BinarySearch(ready, item)
+			ready = slices.Insert(ready, at, item)
+		}
+	}
+}
+
 // Invariant: beside a flood of high priority that never ends, an item of low priority waits for AgeAfter, and
 // then for eight hand-outs for each item that is older.
 func TestAgeing(t *testing.T) {
@@ -374,7 +400,7 @@ func TestAllocations(t *testing.T) {
 		},
 	} {
 		q := workqueue.New(o)
-		defer q.ShutDown()
+		t.Cleanup(q.ShutDown)
 		batch := make([]string, len(items))
 		if allocs := testing.AllocsPerRun(100, func() {
 			for i, item := range items {

@@ -50,6 +50,11 @@ var semantics = []struct {
 		want: "a a -",
 	},
 	{
+		name: "a getter waits for an item to be done",
+		run:  func(s *script) { s.add("a").get().get().add("a").get().done("a").get() },
+		want: "a - - a",
+	},
+	{
 		name: "an item that is done does not come back",
 		run:  func(s *script) { s.add("a").get().done("a").get() },
 		want: "a -",

@@ -34,7 +34,7 @@ func (h *delays[T]) push(e *entry[T]) {
 
 // update moves e after a change of its due time.
 func (h *delays[T]) update(e *entry[T]) {
-	h.place(e.slot, delay[T]{due: e.at, entry: e})
+	h.place(int(e.slot), delay[T]{due: e.at, entry: e})
 }
 
 // remove takes e out.
@@ -43,8 +43,8 @@ func (h *delays[T]) remove(e *entry[T]) {
 	moved := h.slots[last]
 	h.slots[last] = delay[T]{}
 	h.slots = h.slots[:last]
-	if e.slot < last {
-		h.place(e.slot, moved)
+	if slot := int(e.slot); slot < last {
+		h.place(slot, moved)
 	}
 }
 
@@ -92,5 +92,5 @@ func (h *delays[T]) down(slot int, d delay[T]) {
 
 func (h *delays[T]) set(slot int, d delay[T]) {
 	h.slots[slot] = d
-	d.entry.slot = slot
+	d.entry.slot = int32(slot)
 }

@@ -49,8 +49,8 @@ func newMeter[T comparable](name string, provider clientgo.MetricsProvider) *met
 func (m *meter[T]) joined(e *entry[T]) {
 	m.depth.Inc(e.priority)
 	if m.breakdown != nil {
-		e.stats = m.breakdown.of(e.priority, e.path)
-		e.stats.depth.Inc()
+		e.extra.stats = m.breakdown.of(e.priority, e.path)
+		e.extra.stats.depth.Inc()
 	}
 }
 
@@ -58,7 +58,7 @@ func (m *meter[T]) joined(e *entry[T]) {
 func (m *meter[T]) left(e *entry[T]) {
 	m.depth.Dec(e.priority)
 	if m.breakdown != nil {
-		e.stats.depth.Dec()
+		e.extra.stats.depth.Dec()
 	}
 }
 
@@ -67,23 +67,23 @@ func (m *meter[T]) begun(e *entry[T], now time.Duration) {
 	waited := (now - e.at).Seconds()
 	m.wait.Observe(waited)
 	if m.breakdown != nil {
-		e.stats.wait.Observe(waited)
+		e.extra.stats.wait.Observe(waited)
 	}
-	e.begun = now
+	e.extra.begun = now
 	m.flight.pushBack(e)
 }
 
 // done ends what begun started.
 func (m *meter[T]) done(e *entry[T], now time.Duration) {
-	m.work.Observe((now - e.begun).Seconds())
+	m.work.Observe((now - e.extra.begun).Seconds())
 	m.flight.remove(e)
 }
 
 // update sets the metrics of work in progress.
 func (m *meter[T]) update(now time.Duration) {
 	var total, longest time.Duration
-	for e := m.flight.head; e != nil; e = e.links[inFlight].next {
-		age := now - e.begun
+	for e := m.flight.head; e != nil; e = e.in(inFlight).next {
+		age := now - e.extra.begun
 		total += age
 		longest = max(longest, age)
 	}

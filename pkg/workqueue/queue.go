@@ -45,7 +45,7 @@ type Queue[T comparable] struct {
 	busy     int    // number handed out and not done
 	seq      uint64 // the last one given
 	entries  map[T]*entry[T]
-	free     *entry[T] // for reuse, linked by inLeaf
+	free     *entry[T] // for reuse, linked by next
 	made     int       // how many entries there are, with the free ones
 	levels   levels[T]
 	waiters  waiters
@@ -232,7 +232,7 @@ func (q *Queue[T]) merge(e *entry[T], priority int, delay time.Duration) {
 // makeReady makes an occurrence ready that is nowhere, and wakes a worker for it.
 func (q *Queue[T]) makeReady(e *entry[T]) {
 	q.ready++
-	if q.ageAfter > 0 || q.meter != nil {
+	if e.extra != nil {
 		e.at = q.now()
 	}
 	if q.ageAfter > 0 {
@@ -422,7 +422,7 @@ func (q *Queue[T]) next() *entry[T] {
 // being processed, so they are no more than there are workers.
 func (q *Queue[T]) aged() *entry[T] {
 	now := q.now()
-	for e := q.arrivals.head; e != nil && now-e.at >= q.ageAfter; e = e.links[inArrivals].next {
+	for e := q.arrivals.head; e != nil && now-e.at >= q.ageAfter; e = e.in(inArrivals).next {
 		if !e.busy {
 			return e
 		}
@@ -444,21 +444,28 @@ func (q *Queue[T]) enter(item T) *entry[T] {
 		q.grow()
 	}
 	e := q.free
-	q.free = e.links[inLeaf].next
+	q.free = e.link.next
 	e.item = item
 	q.entries[item] = e
 	return e
 }
 
-// grow makes more entries, with room for their paths.
+// grow makes more entries, with room for their paths and extras.
 func (q *Queue[T]) grow() {
 	entries := make([]entry[T], slab)
 	levels := len(q.fairBy)
 	paths := make([]string, slab*levels)
+	var extras []extra[T]
+	if q.ageAfter > 0 || q.meter != nil {
+		extras = make([]extra[T], slab)
+	}
 	for i := range entries {
 		e := &entries[i]
 		e.path = paths[i*levels : (i+1)*levels]
-		e.links[inLeaf].next, q.free = q.free, e
+		if extras != nil {
+			e.extra = &extras[i]
+		}
+		e.link.next, q.free = q.free, e
 	}
 	q.made += slab
 }
@@ -473,5 +480,5 @@ func (q *Queue[T]) leave(e *entry[T]) {
 	var none T
 	e.item = none
 	clear(e.path)
-	e.links[inLeaf].next, q.free = q.free, e
+	e.link.next, q.free = q.free, e
 }

@@ -125,29 +125,29 @@ func TestWatermark(t *testing.T) {
 		server.put("a", "1")
 		inf := newConfigMaps(t, server, nil)
 		start(t, inf)
-		if err := inf.WaitFor(t.Context(), "1"); err != nil {
+		if err := inf.WaitFor(t.Context(), "2"); err != nil {
 			t.Fatal(err)
 		}
 		waited := make(chan error, 1)
-		go func() { waited <- inf.WaitFor(t.Context(), "3") }()
+		go func() { waited <- inf.WaitFor(t.Context(), "4") }()
 		server.put("a", "2")
 		synctest.Wait()
 		select {
 		case err := <-waited:
-			t.Fatalf("WaitFor 3 returned at 2: %v", err)
+			t.Fatalf("WaitFor 4 returned at 3: %v", err)
 		default:
 		}
-		if at := server.elsewhere(); at != "3" {
+		if at := server.elsewhere(); at != "4" {
 			t.Fatalf("the bookmark is at %s", at)
 		}
 		if err := <-waited; err != nil {
 			t.Error(err)
 		}
-		if got := inf.ResourceVersion(); got != "3" {
+		if got := inf.ResourceVersion(); got != "4" {
 			t.Errorf("the watermark is %q", got)
 		}
 		// 10 is after 9, not between 1 and 2.
-		for range 7 {
+		for range 6 {
 			server.elsewhere()
 		}
 		if err := inf.WaitFor(t.Context(), "9"); err != nil {

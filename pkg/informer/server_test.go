@@ -40,8 +40,11 @@ type change struct {
 	old, next *corev1.ConfigMap // nil: absent; both nil: a bookmark
 }
 
+// newServer returns a server without objects. As with a real one its first list is
+// at a resourceVersion above 0: a watch from 0 would be one from anywhere, and a
+// reflector does not take the resourceVersions of such a watch's first objects.
 func newServer(streams bool) *server {
-	return &server{streams: streams, objects: map[string]*corev1.ConfigMap{}, watches: map[*serverWatch]bool{}}
+	return &server{streams: streams, version: 1, objects: map[string]*corev1.ConfigMap{}, watches: map[*serverWatch]bool{}}
 }
 
 // put creates or changes an object and returns its resourceVersion.

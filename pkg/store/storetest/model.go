@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -95,7 +96,7 @@ func randomWrite(r *rand.Rand, s store.Store[Value]) error {
 			_, err = s.Set(kind, k, value())
 			break
 		}
-		if _, fnErr := s.SetFn(kind, k, func(v Value) (Value, error) { v.N++; return v, nil }); fnErr != nil && fnErr.Error() != store.ErrKeyNotFound.Error() {
+		if _, fnErr := s.SetFn(kind, k, func(v Value) (Value, error) { v.N++; return v, nil }); !errors.Is(fnErr, store.ErrKeyNotFound) {
 			err = fnErr
 		}
 	case p < 90:

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 
@@ -361,7 +362,7 @@ func testWatchCallsBack(t *testing.T, open Open) {
 func (o *observer) untilKeyPrefix(prefix string) *store.Event[Value] {
 	for {
 		e := o.next()
-		if e == nil || len(e.Name) >= len(prefix) && e.Name[:len(prefix)] == prefix {
+		if e == nil || strings.HasPrefix(e.Name, prefix) {
 			return e
 		}
 	}

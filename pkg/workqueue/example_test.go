@@ -7,6 +7,10 @@ import (
 	"strings"
 	"time"
 
+	clientgo "k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
 	"github.com/larder-dev/larder/pkg/workqueue"
 )
 
@@ -120,4 +124,36 @@ func ExampleQueue_Drain() {
 	// processed ready
 	// left delayed
 	// <nil>
+}
+
+// A program that is written for client-go's queue keeps its workers: only the constructor changes.
+func Example_clientGo() {
+	var queue clientgo.TypedRateLimitingInterface[string] = workqueue.New(workqueue.Options[string]{
+		Name:        "backups",
+		RateLimiter: clientgo.DefaultTypedControllerRateLimiter[string](),
+	})
+	queue.Add("default/web")
+	item, _ := queue.Get()
+	queue.Done(item)
+	queue.ShutDownWithDrain()
+	fmt.Println(item)
+	// Output: default/web
+}
+
+// A controller of controller-runtime is given the queue by its options. It uses the priorities too.
+func Example_controllerRuntime() {
+	options := controller.Options{
+		NewQueue: func(name string, limiter clientgo.TypedRateLimiter[reconcile.Request]) clientgo.TypedRateLimitingInterface[reconcile.Request] {
+			return workqueue.New(workqueue.Options[reconcile.Request]{
+				Name:        name,
+				RateLimiter: limiter,
+				FairBy:      []func(reconcile.Request) string{func(r reconcile.Request) string { return r.Namespace }},
+				AgeAfter:    time.Minute,
+			})
+		},
+	}
+	queue := options.NewQueue("backups", clientgo.DefaultTypedControllerRateLimiter[reconcile.Request]())
+	defer queue.ShutDown()
+	fmt.Println(queue.Len())
+	// Output: 0
 }

@@ -9,16 +9,17 @@ import (
 // Cancel takes back a delayed item. It reports whether item was delayed; an item that is ready already,
 // or only being processed, stays as it is.
 func (q *Queue[T]) Cancel(item T) bool {
+	hash := q.items.hash(item)
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	e := q.entries[item]
+	e := q.items.find(item, hash)
 	if e == nil || e.where != delayed {
 		return false
 	}
 	q.delays.remove(e)
 	e.where = nowhere
 	if !e.busy {
-		q.leave(e)
+		q.items.remove(e)
 	}
 	return true
 }
@@ -27,9 +28,10 @@ func (q *Queue[T]) Cancel(item T) bool {
 // as well as earlier, or at once if delay is not positive. It reports whether item was delayed; if not, it
 // does nothing. After a shutdown it does nothing either.
 func (q *Queue[T]) Reschedule(item T, delay time.Duration) bool {
+	hash := q.items.hash(item)
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	e := q.entries[item]
+	e := q.items.find(item, hash)
 	if e == nil || e.where != delayed || q.shutDown {
 		return false
 	}
@@ -45,25 +47,24 @@ func (q *Queue[T]) Reschedule(item T, delay time.Duration) bool {
 func (q *Queue[T]) postpone(e *entry[T], delay time.Duration) {
 	e.where = delayed
 	e.seq = q.nextSeq()
-	e.at = q.after(delay)
-	q.delays.push(e)
-	q.armBy(e.at)
+	due := q.after(delay)
+	q.delays.push(e, due)
+	q.armBy(due)
 }
 
 // hasten makes a delayed entry ready after delay, unless that is later than planned.
 func (q *Queue[T]) hasten(e *entry[T], delay time.Duration) {
 	if delay <= 0 {
 		q.delays.remove(e)
-		q.makeReady(e)
-	} else if due := q.after(delay); due < e.at {
+		q.makeReady(e, q.items.path(e))
+	} else if due := q.after(delay); due < q.delays.due(e) {
 		q.move(e, due)
 	}
 }
 
 // move changes when a delayed entry is due.
 func (q *Queue[T]) move(e *entry[T], due time.Duration) {
-	e.at = due
-	q.delays.update(e)
+	q.delays.move(e, due)
 	q.armBy(due)
 }
 
@@ -109,15 +110,15 @@ func (q *Queue[T]) becomeSomeReady() (more bool) {
 	now := q.now()
 	for n := 0; q.delays.len() > 0; n++ {
 		e := q.delays.first()
-		if e.at > now {
-			q.armBy(e.at)
+		if due := q.delays.due(e); due > now {
+			q.armBy(due)
 			return false
 		}
 		if n == becomeReadyBatch {
 			return true
 		}
 		q.delays.remove(e)
-		q.makeReady(e)
+		q.makeReady(e, q.items.path(e))
 	}
 	return false
 }

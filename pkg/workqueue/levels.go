@@ -16,6 +16,7 @@ type level[T comparable] struct {
 //
 // Leaves of fairness keys are not kept at all: keys are many, and come and go.
 type levels[T comparable] struct {
+	items      *items[T]
 	byPriority map[int]*level[T]
 	heap       []*level[T]  // max-heap by priority
 	recent     *level[T]    // the last one asked for: most queues use one priority most of the time
@@ -32,25 +33,25 @@ const (
 )
 
 // add appends e to the leaf of its priority and path.
-func (ls *levels[T]) add(e *entry[T]) {
-	ls.attach(e)
+func (ls *levels[T]) add(e *entry[T], path []string) {
+	ls.attach(e, path)
 	e.leaf.entries.pushBack(e)
 }
 
 // restore puts e, which was set aside, back to where it was: in front of everything that arrived later.
 func (ls *levels[T]) restore(e *entry[T]) {
-	ls.attach(e)
+	ls.attach(e, ls.items.path(e))
 	e.leaf.entries.insertBySeq(e)
 }
 
 // attach finds or makes the leaf for e, and makes sure that it will be served.
-func (ls *levels[T]) attach(e *entry[T]) {
+func (ls *levels[T]) attach(e *entry[T], path []string) {
 	l := ls.at(e.priority)
 	if l.root.empty() {
 		ls.idle--
 	}
 	n := &l.root
-	for _, key := range e.path {
+	for _, key := range path {
 		n = ls.child(n, key)
 	}
 	e.leaf = n
@@ -69,7 +70,7 @@ func (ls *levels[T]) at(priority int) *level[T] {
 	}
 	l := ls.byPriority[priority]
 	if l == nil {
-		l = &level[T]{priority: priority}
+		l = &level[T]{priority: priority, root: *ls.make(0)}
 		ls.byPriority[priority] = l
 		ls.idle++
 	}
@@ -120,11 +121,16 @@ func (ls *levels[T]) obtain(depth int) *node[T] {
 	free := &ls.free[depth-1]
 	last := len(*free) - 1
 	if last < 0 {
-		return &node[T]{depth: depth}
+		return ls.make(depth)
 	}
 	n := (*free)[last]
 	*free = (*free)[:last]
 	return n
+}
+
+// make returns a new node.
+func (ls *levels[T]) make(depth int) *node[T] {
+	return &node[T]{depth: depth, entries: list[T]{items: ls.items, kind: inLeaf}}
 }
 
 // release keeps an emptied node for reuse. Its children's map is empty, and stays with it.
@@ -143,7 +149,7 @@ func (ls *levels[T]) front() *entry[T] {
 	for ls.heap[0].root.empty() {
 		ls.pop()
 	}
-	return ls.heap[0].root.serving().entries.head
+	return ls.heap[0].root.serving().entries.first()
 }
 
 // sweep forgets the empty levels once they outnumber the others. Between two sweeps at least as many

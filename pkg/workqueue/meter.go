@@ -10,6 +10,7 @@ import (
 
 // A meter keeps the metrics of a queue. All its methods are called with the queue locked.
 type meter[T comparable] struct {
+	items      *items[T]
 	depth      priorityGauge
 	adds       clientgo.CounterMetric
 	wait       clientgo.HistogramMetric
@@ -27,12 +28,13 @@ type meter[T comparable] struct {
 // measurePeriod is how often the metrics of work in progress are brought up to date, as in client-go.
 const measurePeriod = 500 * time.Millisecond
 
-// newMeter makes the metrics of a queue called name. A nil provider means the default one.
-func newMeter[T comparable](name string, provider clientgo.MetricsProvider) *meter[T] {
+// newMeter makes the metrics of a queue called name with these items. A nil provider means the default one.
+func newMeter[T comparable](name string, provider clientgo.MetricsProvider, items *items[T]) *meter[T] {
 	if provider == nil {
 		provider = defaultProvider()
 	}
 	return &meter[T]{
+		items:      items,
 		depth:      newPriorityGauge(provider, name),
 		adds:       provider.NewAddsMetric(name),
 		wait:       provider.NewLatencyMetric(name),
@@ -41,16 +43,17 @@ func newMeter[T comparable](name string, provider clientgo.MetricsProvider) *met
 		longest:    provider.NewLongestRunningProcessorSecondsMetric(name),
 		retries:    provider.NewRetriesMetric(name),
 		breakdown:  newBreakdown(provider, name),
-		flight:     list[T]{kind: inFlight},
+		flight:     list[T]{items: items, kind: inFlight},
 	}
 }
 
 // joined counts an entry in that is ready, at its priority.
-func (m *meter[T]) joined(e *entry[T]) {
+func (m *meter[T]) joined(e *entry[T], path []string) {
 	m.depth.Inc(e.priority)
 	if m.breakdown != nil {
-		e.extra.stats = m.breakdown.of(e.priority, e.path)
-		e.extra.stats.depth.Inc()
+		stats := m.breakdown.of(e.priority, path)
+		stats.depth.Inc()
+		m.items.extra(e).stats = stats
 	}
 }
 
@@ -58,32 +61,33 @@ func (m *meter[T]) joined(e *entry[T]) {
 func (m *meter[T]) left(e *entry[T]) {
 	m.depth.Dec(e.priority)
 	if m.breakdown != nil {
-		e.extra.stats.depth.Dec()
+		m.items.extra(e).stats.depth.Dec()
 	}
 }
 
 // begun starts to measure the work on an entry.
 func (m *meter[T]) begun(e *entry[T], now time.Duration) {
-	waited := (now - e.at).Seconds()
+	x := m.items.extra(e)
+	waited := (now - x.since).Seconds()
 	m.wait.Observe(waited)
 	if m.breakdown != nil {
-		e.extra.stats.wait.Observe(waited)
+		x.stats.wait.Observe(waited)
 	}
-	e.extra.begun = now
+	x.begun = now
 	m.flight.pushBack(e)
 }
 
 // done ends what begun started.
 func (m *meter[T]) done(e *entry[T], now time.Duration) {
-	m.work.Observe((now - e.extra.begun).Seconds())
+	m.work.Observe((now - m.items.extra(e).begun).Seconds())
 	m.flight.remove(e)
 }
 
 // update sets the metrics of work in progress.
 func (m *meter[T]) update(now time.Duration) {
 	var total, longest time.Duration
-	for e := m.flight.head; e != nil; e = e.in(inFlight).next {
-		age := now - e.extra.begun
+	for e := m.flight.first(); e != nil; e = m.flight.after(e) {
+		age := now - m.items.extra(e).begun
 		total += age
 		longest = max(longest, age)
 	}

@@ -12,6 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	clientgo "k8s.io/client-go/util/workqueue"
+
 	"github.com/larder-dev/larder/pkg/workqueue"
 )
 
@@ -42,6 +44,8 @@ type model struct {
 	ageAfter time.Duration
 	depth    int // of fairness
 	capacity int
+	retries  map[string]int // with rate limiting, since the item was forgotten
+	dropped  []string
 
 	// served counts, for a waiting node of the tree of keys, how often each of its siblings was served.
 	served map[string]map[string]int
@@ -201,6 +205,9 @@ func parent(node string) string { return node[:strings.LastIndex(node, "/")] }
 
 func (m *model) done(name string) {
 	i := m.items[name]
+	if i == nil || !i.busy {
+		return
+	}
 	i.busy = false
 	if !i.pending {
 		delete(m.items, name)
@@ -213,13 +220,22 @@ type run struct {
 	q      *workqueue.Queue[string]
 	m      *model
 	choose func(n int) int // returns one of 0..n-1
+	meter  *ledger         // of the queue's metrics; nil without any
+	drops  []string        // what OnDrop got
 	log    []string
 }
+
+// The back-off of a run doubles from firstBackoff to maxBackoff, and ends after maxRetries.
+const (
+	firstBackoff = 10 * time.Millisecond
+	maxBackoff   = 30 * time.Millisecond
+	maxRetries   = 3
+)
 
 // newRun chooses the options too.
 func newRun(t *testing.T, choose func(int) int) *run {
 	o := workqueue.Options[string]{}
-	m := &model{items: map[string]*modelItem{}, served: map[string]map[string]int{}}
+	m := &model{items: map[string]*modelItem{}, served: map[string]map[string]int{}, retries: map[string]int{}}
 	m.depth = choose(3)
 	for depth := range m.depth {
 		o.FairBy = append(o.FairBy, func(name string) string { return strings.Split(name, "/")[depth] })
@@ -232,7 +248,16 @@ func newRun(t *testing.T, choose func(int) int) *run {
 		m.capacity = 10
 		o.Capacity = m.capacity
 	}
-	return &run{t: t, q: workqueue.New(o), m: m, choose: choose}
+	r := &run{t: t, m: m, choose: choose}
+	o.RateLimiter = clientgo.NewTypedItemExponentialFailureRateLimiter[string](firstBackoff, time.Hour)
+	o.MaxRetries, o.MaxBackoff = maxRetries, maxBackoff
+	o.OnDrop = func(item string, _ error) { r.drops = append(r.drops, item) }
+	if choose(2) == 1 {
+		r.meter = newLedger()
+		o.Name, o.MetricsProvider = "model", tenantLedger{r.meter}
+	}
+	r.q = workqueue.New(o)
+	return r
 }
 
 func (r *run) logf(format string, args ...any) { r.log = append(r.log, fmt.Sprintf(format, args...)) }
@@ -250,7 +275,7 @@ func (r *run) delay() time.Duration { return time.Duration(r.choose(20)-3) * 10 
 
 // step does one operation on both.
 func (r *run) step() {
-	switch r.choose(12) {
+	switch r.choose(14) {
 	case 0, 1:
 		item := r.item()
 		r.logf("add %s", item)
@@ -274,10 +299,7 @@ func (r *run) step() {
 		r.getBatch(1 + r.choose(5))
 	case 8, 9:
 		if busy := r.m.all(func(i *modelItem) bool { return i.busy }); len(busy) > 0 {
-			item := busy[r.choose(len(busy))].name
-			r.logf("done %s", item)
-			r.q.Done(item)
-			r.m.done(item)
+			r.done(busy[r.choose(len(busy))].name)
 		}
 	case 10:
 		d := time.Duration(r.choose(8)) * 10 * time.Millisecond
@@ -287,8 +309,35 @@ func (r *run) step() {
 		r.m.pass()
 	case 11:
 		r.reschedule(r.item())
+	case 12:
+		r.retry(r.item())
+	case 13: // out of place, most often
+		item := r.item()
+		r.q.Forget(item)
+		delete(r.m.retries, item)
+		r.done(item)
 	}
 	r.compare()
+}
+
+func (r *run) done(item string) {
+	r.logf("done %s", item)
+	r.q.Done(item)
+	r.m.done(item)
+}
+
+// retry adds an item with rate limiting.
+func (r *run) retry(item string) {
+	r.logf("retry %s", item)
+	r.q.AddRateLimited(item)
+	n := r.m.retries[item]
+	if n == maxRetries {
+		delete(r.m.retries, item)
+		r.m.dropped = append(r.m.dropped, item)
+		return
+	}
+	r.m.retries[item]++
+	r.m.add(item, 0, min(firstBackoff<<n, maxBackoff))
 }
 
 func (r *run) tryAdd(item string) {
@@ -373,6 +422,9 @@ func (r *run) compare() {
 	if got := r.q.Len(); got != want {
 		r.failf("Len is %d, want %d", got, want)
 	}
+	if got, want := r.q.Known(), len(r.m.items); got != want {
+		r.failf("%d items are known, want %d", got, want)
+	}
 	pending := map[string]workqueue.Pending[string]{}
 	for _, i := range r.m.all(func(i *modelItem) bool { return i.pending }) {
 		p := workqueue.Pending[string]{Item: i.name, Priority: i.priority}
@@ -392,6 +444,30 @@ func (r *run) compare() {
 		if pending[p.Item] != p {
 			r.failf("Pending has %v, want %v", p, pending[p.Item])
 		}
+	}
+	if !slices.Equal(r.drops, r.m.dropped) {
+		r.failf("dropped %v, want %v", r.drops, r.m.dropped)
+	}
+	if r.meter != nil {
+		r.compareDepths()
+	}
+}
+
+// compareDepths compares the metrics of what is ready.
+func (r *run) compareDepths() {
+	want := map[string]float64{}
+	for _, i := range r.m.all(func(i *modelItem) bool { return i.pending && !i.delayed }) {
+		tenant := ""
+		if r.m.depth > 0 {
+			tenant = r.m.path(i.name)[0]
+		}
+		want["depth"]++
+		want[fmt.Sprintf("depth/%d/%s", i.priority, tenant)]++
+	}
+	got := r.meter.read()
+	maps.DeleteFunc(got, func(name string, _ float64) bool { return !strings.HasPrefix(name, "depth") })
+	if !maps.Equal(got, want) {
+		r.failf("the depths are %v, want %v", got, want)
 	}
 }
 
@@ -424,11 +500,19 @@ func (r *run) end() {
 	if want := r.m.count(func(*modelItem) bool { return true }); got.err != nil || len(got.left) != want {
 		r.failf("the drain left %v, %v; want %d items", got.left, got.err, want)
 	}
+	for _, p := range got.left {
+		r.m.dropped = append(r.m.dropped, p.Item)
+	}
+	slices.Sort(r.drops)
+	slices.Sort(r.m.dropped)
+	if !slices.Equal(r.drops, r.m.dropped) {
+		r.failf("dropped in the end %v, want %v", r.drops, r.m.dropped)
+	}
 }
 
 // Invariant: a queue does what the model does, whatever is done to it, with whatever options.
 func TestModel(t *testing.T) {
-	runs := 400
+	runs := 250
 	if testing.Short() {
 		runs = 40
 	}

@@ -31,6 +31,14 @@ func (n *node[T]) serving() *node[T] {
 	return n
 }
 
+// appendPath appends the keys that lead to n, outermost first.
+func (n *node[T]) appendPath(path []string) []string {
+	if n.parent == nil {
+		return path
+	}
+	return append(n.parent.appendPath(path), n.key)
+}
+
 // advance ends the turn of leaf n at every level above it.
 func (n *node[T]) advance() {
 	for ; n.parent != nil; n = n.parent {

@@ -2,7 +2,6 @@ package workqueue
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	clientgo "k8s.io/client-go/util/workqueue"
@@ -39,14 +38,12 @@ type Queue[T comparable] struct {
 	//   - queued: in levels. If the item is being processed at the same time, it stays in its place until it
 	//     would be handed out; then
 	//   - aside: in no list but arrivals. Done puts it back where it was, so that order is by arrival.
-	mu       sync.Mutex
+	mu       lock
 	shutDown bool
 	ready    int    // number queued or aside
 	busy     int    // number handed out and not done
 	seq      uint64 // the last one given
-	entries  map[T]*entry[T]
-	free     *entry[T] // for reuse, linked by next
-	made     int       // how many entries there are, with the free ones
+	items    items[T]
 	levels   levels[T]
 	waiters  waiters
 	meter    *meter[T]     // nil without metrics
@@ -65,13 +62,6 @@ var (
 )
 
 const (
-	// slab is how many entries are made at a time.
-	slab = 64
-
-	// keptEntries is how many entries an empty queue keeps for reuse. If it has more it drops them all, and the
-	// map with them, which would not shrink by itself: a burst does not pin its memory for good.
-	keptEntries = 4096
-
 	// never is later than any time on the queue's clock.
 	never = time.Duration(1<<63 - 1)
 )
@@ -88,9 +78,6 @@ func New[T comparable](o Options[T]) *Queue[T] {
 		capacity:   o.Capacity,
 		onDrop:     o.OnDrop,
 		clock:      o.Clock,
-		entries:    make(map[T]*entry[T]),
-		levels:     levels[T]{byPriority: make(map[int]*level[T])},
-		arrivals:   list[T]{kind: inArrivals},
 		armed:      never,
 	}
 	if q.limiter == nil {
@@ -100,8 +87,12 @@ func New[T comparable](o Options[T]) *Queue[T] {
 		q.clock, q.ownsRoutine = clock.RealClock{}, true
 	}
 	q.epoch = q.clock.Now()
+	q.items = newItems[T](len(q.fairBy), q.ageAfter > 0 || o.Name != "")
+	q.levels = levels[T]{items: &q.items, byPriority: make(map[int]*level[T])}
+	q.arrivals = list[T]{items: &q.items, kind: inArrivals}
+	q.delays = delays[T]{items: &q.items}
 	if o.Name != "" {
-		q.meter = newMeter[T](o.Name, o.MetricsProvider)
+		q.meter = newMeter(o.Name, o.MetricsProvider, &q.items)
 	}
 	return q
 }
@@ -181,6 +172,7 @@ func (q *Queue[T]) add(item T, priority int, delay time.Duration, capacity int) 
 	for _, key := range q.fairBy {
 		path = append(path, key(item))
 	}
+	hash := q.items.hash(item)
 
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -190,29 +182,29 @@ func (q *Queue[T]) add(item T, priority int, delay time.Duration, capacity int) 
 	if delay > 0 && q.meter != nil {
 		q.meter.retries.Inc()
 	}
-	e := q.entries[item]
+	e := q.items.find(item, hash)
 	if e == nil || e.where == nowhere {
 		if pending := q.ready + q.delays.len(); capacity > 0 && pending >= capacity {
 			return &FullError{Pending: pending, Capacity: capacity}
 		}
 		if e == nil {
-			e = q.enter(item)
+			e = q.items.add(item, hash)
 		}
 		e.priority = priority
-		copy(e.path, path)
 		if delay > 0 {
+			q.items.keepPath(e, path)
 			q.postpone(e, delay)
 		} else {
-			q.makeReady(e)
+			q.makeReady(e, path)
 		}
 		return nil
 	}
-	q.merge(e, priority, delay)
+	q.merge(e, path, priority, delay)
 	return nil
 }
 
 // merge adds to an occurrence that is pending.
-func (q *Queue[T]) merge(e *entry[T], priority int, delay time.Duration) {
+func (q *Queue[T]) merge(e *entry[T], path []string, priority int, delay time.Duration) {
 	switch {
 	case e.where == delayed:
 		e.priority = max(e.priority, priority)
@@ -225,15 +217,15 @@ func (q *Queue[T]) merge(e *entry[T], priority int, delay time.Duration) {
 			q.meter.left(e)
 		}
 		e.priority = priority
-		q.line(e)
+		q.line(e, path)
 	}
 }
 
 // makeReady makes an occurrence ready that is nowhere, and wakes a worker for it.
-func (q *Queue[T]) makeReady(e *entry[T]) {
+func (q *Queue[T]) makeReady(e *entry[T], path []string) {
 	q.ready++
-	if e.extra != nil {
-		e.at = q.now()
+	if q.items.hasExtras {
+		q.items.extra(e).since = q.now()
 	}
 	if q.ageAfter > 0 {
 		q.arrivals.pushBack(e)
@@ -241,19 +233,19 @@ func (q *Queue[T]) makeReady(e *entry[T]) {
 	if q.meter != nil {
 		q.meter.adds.Inc()
 	}
-	q.line(e)
+	q.line(e, path)
 	if !e.busy {
 		q.waiters.wakeOne()
 	}
 }
 
 // line puts e in line behind the others of its priority and keys.
-func (q *Queue[T]) line(e *entry[T]) {
+func (q *Queue[T]) line(e *entry[T], path []string) {
 	e.where = queued
 	e.seq = q.nextSeq()
-	q.levels.add(e)
+	q.levels.add(e, path)
 	if q.meter != nil {
-		q.meter.joined(e)
+		q.meter.joined(e, path)
 	}
 }
 
@@ -315,9 +307,10 @@ func (q *Queue[T]) GetBatch(ctx context.Context, items []T) (n int, err error) {
 // Done says that an item from a Get is processed. If it was added meanwhile, it can now be handed out
 // again. Done with an item that is not being processed does nothing.
 func (q *Queue[T]) Done(item T) {
+	hash := q.items.hash(item)
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	e := q.entries[item]
+	e := q.items.find(item, hash)
 	if e == nil || !e.busy {
 		return
 	}
@@ -328,7 +321,7 @@ func (q *Queue[T]) Done(item T) {
 	}
 	switch e.where {
 	case nowhere:
-		q.leave(e)
+		q.items.remove(e)
 	case aside:
 		e.where = queued
 		q.levels.restore(e)
@@ -412,6 +405,8 @@ func (q *Queue[T]) next() *entry[T] {
 			q.levels.remove(e)
 			return e
 		}
+		var keys [4]string
+		q.items.keepPath(e, e.leaf.appendPath(keys[:0]))
 		q.levels.remove(e)
 		e.where = aside
 	}
@@ -422,7 +417,7 @@ func (q *Queue[T]) next() *entry[T] {
 // being processed, so they are no more than there are workers.
 func (q *Queue[T]) aged() *entry[T] {
 	now := q.now()
-	for e := q.arrivals.head; e != nil && now-e.at >= q.ageAfter; e = e.in(inArrivals).next {
+	for e := q.arrivals.first(); e != nil && now-q.items.extra(e).since >= q.ageAfter; e = q.arrivals.after(e) {
 		if !e.busy {
 			return e
 		}
@@ -436,49 +431,4 @@ func (q *Queue[T]) now() time.Duration { return q.clock.Since(q.epoch) }
 func (q *Queue[T]) nextSeq() uint64 {
 	q.seq++
 	return q.seq
-}
-
-// enter returns a new entry for item.
-func (q *Queue[T]) enter(item T) *entry[T] {
-	if q.free == nil {
-		q.grow()
-	}
-	e := q.free
-	q.free = e.link.next
-	e.item = item
-	q.entries[item] = e
-	return e
-}
-
-// grow makes more entries, with room for their paths and extras.
-func (q *Queue[T]) grow() {
-	entries := make([]entry[T], slab)
-	levels := len(q.fairBy)
-	paths := make([]string, slab*levels)
-	var extras []extra[T]
-	if q.ageAfter > 0 || q.meter != nil {
-		extras = make([]extra[T], slab)
-	}
-	for i := range entries {
-		e := &entries[i]
-		e.path = paths[i*levels : (i+1)*levels]
-		if extras != nil {
-			e.extra = &extras[i]
-		}
-		e.link.next, q.free = q.free, e
-	}
-	q.made += slab
-}
-
-// leave forgets e, which is nowhere and not busy. It is kept for reuse, but nothing of its item.
-func (q *Queue[T]) leave(e *entry[T]) {
-	delete(q.entries, e.item)
-	if len(q.entries) == 0 && q.made > keptEntries {
-		q.entries, q.free, q.made = make(map[T]*entry[T]), nil, 0
-		return
-	}
-	var none T
-	e.item = none
-	clear(e.path)
-	e.link.next, q.free = q.free, e
 }

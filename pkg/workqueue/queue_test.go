@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -34,6 +35,21 @@ func expect(t *testing.T, got []string, want ...string) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
+}
+
+// itemsOf returns n names like those of objects, made up of a tenant and a number.
+func itemsOf(tenants, n int) []string {
+	items := make([]string, n)
+	for i := range items {
+		items[i] = fmt.Sprintf("tenant-%d/object-%d", i%tenants, i)
+	}
+	return items
+}
+
+// tenant is the first fairness key of an item, which is called tenant/number or tenant/namespace/number.
+func tenant(item string) string {
+	name, _, _ := strings.Cut(item, "/")
+	return name
 }
 
 // namespace is the second fairness key of an item called tenant/namespace/number.
@@ -76,6 +92,17 @@ func TestFairnessOfReturning(t *testing.T) {
 	if turns["small"] != 50 {
 		t.Errorf("%v of 100 turns", turns)
 	}
+}
+
+// Invariant: only a hand-out ends a turn. An item that is raised leaves its tenant's line, and nobody loses a
+// turn by that.
+func TestFairnessOfRaised(t *testing.T) {
+	q := workqueue.New(workqueue.Options[string]{FairBy: []func(string) string{tenant}})
+	for _, item := range []string{"x/1", "y/1", "z/1", "z/2"} {
+		q.Add(item)
+	}
+	q.AddWithOpts(workqueue.AddOpts{Priority: new(1)}, "y/1")
+	expect(t, getAll(t, q), "y/1", "x/1", "z/1", "z/2")
 }
 
 // Invariant: priority goes before fairness.
@@ -224,6 +251,45 @@ func TestCapacity(t *testing.T) {
 	}
 }
 
+// Invariant: all that is due becomes ready, however much that is, and what is never due does not.
+func TestManyDue(t *testing.T) {
+	const due = 1000
+	synctest.Test(t, func(t *testing.T) {
+		q := workqueue.New(workqueue.Options[string]{})
+		defer q.ShutDown()
+		time.Sleep(time.Second)
+		q.AddAfter("never", math.MaxInt64)
+		for _, item := range itemsOf(1, due) {
+			q.AddAfter(item, time.Second)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if n := q.Len(); n != due {
+			t.Errorf("%d items are ready, want %d", n, due)
+		}
+	})
+}
+
+// Invariant: what is delayed at a shutdown stays so, also if its time comes at that very moment.
+func TestDelayedAtShutDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := workqueue.New(workqueue.Options[string]{})
+		q.AddAfter("a", time.Second)
+		q.ShutDown()
+		if q.Reschedule("a", 0) {
+			t.Error("the item was moved")
+		}
+		time.Sleep(time.Minute)
+		q.Fire()
+		if n, left := q.Len(), len(q.Pending()); n != 0 || left != 1 {
+			t.Errorf("%d items are ready and %d pending", n, left)
+		}
+		if !q.Cancel("a") || len(q.Pending()) != 0 {
+			t.Error("the item was not cancelled")
+		}
+	})
+}
+
 // Invariant: Cancel and Reschedule act on what is delayed, and say whether it was.
 func TestReschedule(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -283,14 +349,43 @@ func TestGetContext(t *testing.T) {
 		if item := <-got; item != "a" {
 			t.Errorf("got %q", item)
 		}
+		q.Add("b")
 		if _, err := q.GetContext(ctx); !errors.Is(err, giveUp) {
-			t.Errorf("got %v with a context that is done", err)
+			t.Errorf("got %v with a context that is done, though an item is ready", err)
 		}
+		expect(t, getAll(t, q), "b")
 		q.ShutDown()
 		q.ShutDown()
 		synctest.Wait()
 		if _, err := q.GetContext(t.Context()); !errors.Is(err, workqueue.ErrShutDown) {
 			t.Errorf("got %v after the shutdown", err)
+		}
+	})
+}
+
+// Invariant: no getter sleeps while there is something for it, though a wake-up is handed on from one to the next.
+func TestGettersAreWoken(t *testing.T) {
+	const getters, rounds = 8, 50
+	synctest.Test(t, func(t *testing.T) {
+		q := workqueue.New(workqueue.Options[string]{})
+		items := itemsOf(1, getters)
+		for range rounds {
+			got := make(chan string, getters)
+			for range getters {
+				go func() {
+					item, _ := q.Get()
+					got <- item
+				}()
+			}
+			synctest.Wait()
+			q.AddWithOpts(workqueue.AddOpts{}, items...)
+			synctest.Wait()
+			if len(got) != getters {
+				t.Fatalf("%d of %d getters have an item", len(got), getters)
+			}
+			for range getters {
+				q.Done(<-got)
+			}
 		}
 	})
 }
@@ -372,6 +467,25 @@ func TestClock(t *testing.T) {
 	}
 }
 
+// Invariant: a shutdown stops the timers, that of delayed items and that of the metrics.
+func TestTimersStop(t *testing.T) {
+	c := clocktesting.NewFakeClock(time.Now())
+	for name, begin := range map[string]func(q *workqueue.Queue[string]){
+		"delayed":   func(q *workqueue.Queue[string]) { q.AddAfter("a", time.Hour) },
+		"processed": func(q *workqueue.Queue[string]) { q.Add("a"); q.Get() },
+	} {
+		q := workqueue.New(workqueue.Options[string]{Clock: c, Name: "q", MetricsProvider: newLedger()})
+		begin(q)
+		if !c.HasWaiters() {
+			t.Errorf("%s: no timer is running", name)
+		}
+		q.ShutDown()
+		if c.HasWaiters() {
+			t.Errorf("%s: a timer is left", name)
+		}
+	}
+}
+
 // Invariant: an unhashable item is the caller's panic, and the queue survives it.
 func TestUnhashable(t *testing.T) {
 	q := workqueue.New(workqueue.Options[any]{})
@@ -415,10 +529,15 @@ func TestAllocations(t *testing.T) {
 				q.Add(item)
 				q.Done(item)
 			}
-			for range items {
-				item, _ := q.Get()
+			first, _ := q.Get()
+			q.Add(first)
+			for range len(items) - 1 {
+				item, _ := q.Get() // has to pass by the first one when that is next
 				q.Done(item)
 			}
+			q.Done(first)
+			first, _ = q.Get()
+			q.Done(first)
 		}); allocs > 0 {
 			t.Errorf("%s: %v allocations in a round", name, allocs)
 		}

@@ -76,14 +76,14 @@ func (q *Queue[T]) Pending() []Pending[T] {
 func (q *Queue[T]) pending() []Pending[T] {
 	now := q.now()
 	left := make([]Pending[T], 0, q.ready+q.delays.len())
-	for _, e := range q.entries {
+	for e := range q.items.all() {
 		if e.where == nowhere {
 			continue
 		}
 		p := Pending[T]{Item: e.item, Priority: e.priority}
 		if e.where == delayed {
 			// What is due but not ready yet, or never will be since the queue is shut down, is still delayed.
-			p.Delay = max(1, e.at-now)
+			p.Delay = max(1, q.delays.due(e)-now)
 		}
 		left = append(left, p)
 	}
@@ -106,7 +106,7 @@ func (q *Queue[T]) beginShutDown() (dropped []T) {
 	q.waiters.wakeAll()
 	if q.onDrop != nil {
 		for _, d := range q.delays.slots {
-			dropped = append(dropped, d.entry.item)
+			dropped = append(dropped, q.items.at(d.id).item)
 		}
 	}
 	return dropped

@@ -1,0 +1,11 @@
+package workqueue
+
+// Known returns how many items q knows: those pending, being processed, or both.
+func (q *Queue[T]) Known() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.items.count
+}
+
+// Fire does what the timer of delayed items does.
+func (q *Queue[T]) Fire() { q.becomeReady() }

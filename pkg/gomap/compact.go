@@ -1,116 +1,141 @@
 package gomap
 
-import (
-	"slices"
-	"sort"
+import "slices"
+
+// How old versions go, and how readers keep those that they still need.
+//
+// A key's latest version is in its slot; the one before it stays behind it in a
+// chain, and in the log as what a record replaced. The log keeps some of the latest
+// records, and those that a cursor is to be told one by one: it is not further behind
+// than its buffer. The rest is cut off the front. When a record is cut off, the
+// versions that it made old go, but for those that somebody may still read:
+//
+//   - A reader of the kind at a revision pins it, for the time of the reading.
+//   - A snapshot pins its revision until it is closed, or collected.
+//   - A cursor pins the revision that it has reached. If the log was cut off beyond
+//     that, it looks at all slots, and is told of each key once, as a change from the
+//     version that the key had at that revision.
+//
+// A version is needed if a pin is neither before its revision nor after that of the
+// next one in the chain. What is needed when its record goes is a remnant, and looked
+// at again when pins are gone. The same holds for slots that have ended.
+//
+// A reader pins a revision without a lock, while records are cut off:
+//
+//	reader                                     writer
+//	rev := the published revision              floor := the last revision to be cut off
+//	pin rev                                    publish floor
+//	if floor > rev, unpin, start again         read all pins
+//
+// If the reader finds a lower floor, any look of the writer at the pins that could
+// harm it is still to come, and will see its pin. A cursor does the same to move on: it
+// pins the next revision, looks at the floor, and sets its position before it unpins.
+// The writer reads the cursors' positions after the pins.
+
+const (
+	// A log keeps a quarter as many records as there are keys and minRecords, but not
+	// more than maxRecords, for those who resume and for the order of keys.
+	minRecords = 128
+	maxRecords = 8192
+
+	// compactAfter is how many writes there are between two compactions, which do work
+	// for workPerWrite times as many records, and look at as many remnants.
+	compactAfter = 1 << logShift
+	workPerWrite = 4
+
+	// cursorsPerWrite is how many cursors a compaction looks at for each write.
+	cursorsPerWrite = 8
 )
 
-// How old versions go, and how cursors keep those that they still need.
-//
-// The log holds superseded versions until there are too many of them. Then the
-// writer makes a block without those that nothing needs any more. Readers that
-// have a view are not affected: they have the old block. Cursors, which will read
-// the new one, are. Two things are kept for them:
-//
-//   - What is within a cursor's buffer. Every version after the lowest position of
-//     a cursor that is not further behind than its buffer stays, linked to its
-//     predecessor. The revision from which on that holds is the block's floor.
-//   - What a cursor saw last. A cursor below the floor is told of each key once, as
-//     a change from the version it knows to the latest. It knows a version if its
-//     position lies between the version's revision and its until. Such a version
-//     stays linked behind the latest one, and the deletion of a key whose life
-//     it knows stays in the log.
-//
-// So the writer has to know the cursors' positions while cursors move. A cursor
-// moves from pos to next by reading the log in between, without a lock:
-//
-//	cursor                                     compaction
-//	c := compactions; if odd, wait for mu      compactions++ (odd)
-//	read the log from pos on                   read every cursor's pos and next
-//	set next                                   unlink and leave out versions
-//	if compactions != c, start again           publish the block
-//	set pos to next                            compactions++ (even)
-//
-// If the cursor's second look finds the counter unchanged, any compaction that
-// is to come will see its next, and none disturbed its reading. Meanwhile pos is
-// in force, so that a cursor that starts again finds what it needs.
-
-// minGarbage is how many superseded versions a log may hold however few keys.
-const minGarbage = 256
-
-// compact looks whether the log has many superseded versions, and leaves out
-// those that can go.
+// compact is called after each commit. It does a little for every few writes, so that
+// none waits for long.
 func (t *table[T]) compact() {
-	w := t.view()
-	if spare := w.keys/4 + minGarbage - (w.length - w.keys); spare > 0 {
-		t.compactAt = w.length + spare
+	if t.written < compactAfter+int(t.hub.count.Load())/cursorsPerWrite {
 		return
 	}
-	t.compactions.Add(1)
-	pins, floor := t.hub.needs(w)
-
-	kept := make([]*version[T], 0, w.keys+minGarbage)
-	for i := range w.length {
-		v := w.at(i)
-		switch {
-		case v.rev > floor, v.heldAt(w.rev), v.deleted && pins.within(v.born, v.rev):
-			v.unlink(pins, floor)
-			kept = append(kept, v)
-		case v.deleted && v.entry.value.Load() == v:
-			t.keys.remove(v.entry)
+	work := workPerWrite * t.written
+	t.written = 0
+	w := t.log.view()
+	cut := 0
+	if floor := t.spare(w); floor > 0 {
+		for cut < min(work>>logShift, w.pages()-1) && w.last(cut) <= floor {
+			cut++
 		}
 	}
-	t.keys.trim()
-
-	b := newBlock[T](len(kept)+len(kept)/4+minGarbage, w.rev, floor)
-	for i, v := range kept {
-		b.put(i, v)
+	if cut == 0 && t.remnants.none() {
+		return
 	}
-	b.state.Store(packState(len(kept), w.keys))
-	t.log.Store(b)
-	t.compactions.Add(1)
-	t.compactAt = len(kept) + len(kept)/4 + minGarbage
+	low := w.block.low
+	if cut > 0 {
+		low = w.last(cut - 1)
+		t.floor.Store(low)
+	}
+	ps := t.pinned(low)
+	for i := range cut {
+		for _, r := range w.page(i) {
+			if !r.version.is(ended) && r.version.pass(ps) {
+				t.remnants.add(remnant[T]{version: r.version})
+			}
+		}
+	}
+	if cut > 0 {
+		t.log.cut(cut, low)
+		t.bury(low, ps)
+	}
+	t.remnants.revisit(work, ps, t.letGo)
 }
 
-// unlink takes those versions out of the chain behind v that no cursor needs.
-func (v *version[T]) unlink(pins pins, floor uint64) {
-	last := v
-	for p := v.prev.Load(); p != nil; p = p.prev.Load() {
-		direct := last == v && p.until.Load() == v.rev
-		if direct && v.rev > floor || pins.within(p.rev, p.until.Load()) {
-			last.prev.Store(p)
-			last = p
-		}
-		if p.rev > floor {
-			return // what is behind p was seen to when p was
-		}
+// spare returns the revision up to which the log may be cut off.
+func (t *table[T]) spare(w view[T]) uint64 {
+	keep := min(minRecords+w.keys/4, maxRecords)
+	spare := t.log.total - keep
+	if spare <= 0 {
+		return 0
 	}
-	last.prev.Store(nil)
+	floor := uint64(0)
+	for i := 0; i < w.pages() && spare >= len(w.page(i)); i++ {
+		spare -= len(w.page(i))
+		floor = w.last(i)
+	}
+	return t.hub.spare(w, floor)
 }
 
-// pins are the positions of cursors, in order.
-type pins []uint64
-
-// within tells whether there is a position p with from <= p < until.
-func (ps pins) within(from, until uint64) bool {
-	i := sort.Search(len(ps), func(i int) bool { return ps[i] >= from })
-	return i < len(ps) && ps[i] < until
-}
-
-// needs returns the cursors' positions, and the floor for a block made of w.
-func (h *hub[T]) needs(w view[T]) (pins, uint64) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	floor := w.rev
-	var ps pins
-	for c := range h.cursors {
-		pos, next := c.pos.Load(), c.next.Load()
-		ps = append(ps, pos, next)
-		behind := w.length - w.after(pos)
-		if pos >= w.block.floor && behind <= c.config.BufferSize {
-			floor = min(floor, pos)
-		}
-	}
+// pinned returns the pins at revisions below one.
+func (t *table[T]) pinned(low uint64) pins {
+	ps := t.board.below(low)
+	ps = t.hub.below(low, ps) // after the pins: a cursor may go from one to the other
 	slices.Sort(ps)
-	return slices.Compact(ps), floor
+	return slices.Compact(ps)
+}
+
+// bury sees to the slots that ended up to a revision.
+func (t *table[T]) bury(low uint64, ps pins) {
+	n := 0
+	for n < len(t.endings) && t.endings[n].version.rev() <= low {
+		if e := t.endings[n]; !t.letGo(e, ps) {
+			t.remnants.add(e)
+		}
+		n++
+	}
+	clear(t.endings[:n])
+	if t.endings = t.endings[n:]; len(t.endings) == 0 {
+		t.endings = nil
+	}
+}
+
+// letGo gives up what no pin needs any more, and tells whether that is all there was.
+func (t *table[T]) letGo(r remnant[T], ps pins) bool {
+	switch {
+	case r.ended == nil:
+		return !r.version.unlink(ps)
+	case r.version.is(moved) && r.version.shorten(ps, r.ended.since),
+		r.version.is(deleted) && r.version.unlink(ps):
+		return false
+	}
+	r.ended.cur.Store(&t.nothing)
+	t.content.leave()
+	for _, p := range r.postings {
+		p.leave()
+	}
+	return true
 }

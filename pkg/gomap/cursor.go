@@ -1,7 +1,9 @@
 package gomap
 
 import (
+	"cmp"
 	"iter"
+	"slices"
 	"sync/atomic"
 
 	"github.com/larder-dev/larder/pkg/store"
@@ -25,12 +27,13 @@ type Cursor[T any] struct {
 	ready  chan struct{}
 	err    error
 
-	// Where the cursor is, for compaction; see compact.go.
-	pos, next atomic.Uint64
+	pos atomic.Uint64 // the revision that it has reached, which it pins; see compact.go
 
-	replay view[T] // the content to be replayed, and
-	played int     // how much of it was
-	synced bool    // the sync marker was delivered, or is not wanted
+	place  int         // in the hub's list, -1 when it has left
+	asleep atomic.Bool // everything was read: to be woken by the next change
+
+	replay *replay[T] // the content to be replayed, or nil
+	synced bool       // the sync marker was delivered, or is not wanted
 	batch  []step[T]
 	taken  int    // how much of the batch was delivered
 	done   uint64 // the revision up to which everything was delivered
@@ -38,9 +41,8 @@ type Cursor[T any] struct {
 
 // step is one change for this cursor's reader.
 type step[T any] struct {
-	version, old *version[T] // old only for an update
-	eventType    store.EventType
-	coalesced    bool
+	record[T]
+	coalesced bool
 }
 
 // maxBatch bounds the steps that a cursor takes from the log at a time, where
@@ -53,7 +55,7 @@ func (s *MemStore[T]) Cursor(kind string, opts ...store.WatchOption[T]) (*Cursor
 	if err := s.check(kind); err != nil {
 		return nil, err
 	}
-	config, err := store.NewWatchConfig(opts...)
+	c, err := newCursor(opts)
 	if err != nil {
 		return nil, err
 	}
@@ -61,36 +63,56 @@ func (s *MemStore[T]) Cursor(kind string, opts ...store.WatchOption[T]) (*Cursor
 	if err != nil {
 		return nil, err
 	}
-	c := &Cursor[T]{table: t, config: config, ready: make(chan struct{}, 1), synced: !config.SyncMarker}
 	if err := t.join(c); err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
-// join begins a cursor at the kind's present state. It holds up the writer so
-// that no compaction runs until the cursor's position is known.
+func newCursor[T any](opts []store.WatchOption[T]) (*Cursor[T], error) {
+	config, err := store.NewWatchConfig(opts...)
+	return &Cursor[T]{config: config, ready: make(chan struct{}, 1), synced: !config.SyncMarker}, err
+}
+
+// join begins a cursor at the kind's present state, or at that of the part that
+// it wants.
 func (t *table[T]) join(c *Cursor[T]) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed.Load() {
 		return store.ErrClosed
 	}
-	w := t.view()
-	c.pos.Store(w.rev)
-	c.next.Store(w.rev)
-	if c.config.InitialReplay {
-		c.replay = w
-	} else {
-		c.done = w.rev
+	c.table = t
+	if c.config.Part != nil {
+		sel, err := t.selected(c.config.Part)
+		if err != nil {
+			return err
+		}
+		c.table = t.route(sel)
+		c.table.mu.Lock()
+		defer c.table.mu.Unlock()
 	}
-	t.hub.join(c)
-	c.wake()
+	c.begin(c.table.log.view().rev)
 	return nil
 }
 
+// begin starts a cursor at a revision, with a replay of what there was, if it wants
+// one. The caller holds the table's mu, so that nothing goes until the cursor's
+// position is known; if the revision is not the newest it has to be pinned.
+func (c *Cursor[T]) begin(rev uint64) {
+	c.pos.Store(rev)
+	if c.config.InitialReplay {
+		c.replay = &replay[T]{rev: rev, slots: reader[*slot[T]]{span: c.table.content.view()}}
+	} else {
+		c.done = rev
+	}
+	c.table.hub.join(c)
+	c.ready <- struct{}{}
+}
+
 // Ready returns a channel that receives when Changes may have something new: at
-// the beginning, after a change, and when the store is closed.
+// the beginning, and once everything was read, after a change or when the store
+// is closed.
 func (c *Cursor[T]) Ready() <-chan struct{} { return c.ready }
 
 // Revision returns the revision up to which Changes has led its reader.
@@ -107,23 +129,19 @@ func (c *Cursor[T]) Err() error {
 }
 
 // Close releases what the store keeps for the cursor. Calling it again does nothing.
-func (c *Cursor[T]) Close() { c.table.hub.leave(c) }
+func (c *Cursor[T]) Close() {
+	if t := c.table; t.hub.leave(c) && t.whole != nil {
+		t.whole.retire(t)
+	}
+}
 
 // Changes yields what there is to be read: the rest of the replay, then change
 // after change until there is none. It does not block. A reader that breaks off
 // goes on with the next event at the next call.
 func (c *Cursor[T]) Changes() iter.Seq[store.Event[T]] {
 	return func(yield func(store.Event[T]) bool) {
-		for c.played < c.replay.length {
-			v := c.replay.at(c.played)
-			c.played++
-			if v.heldAt(c.replay.rev) && c.config.Wants(store.EventTypeCreate) && !yield(c.event(step[T]{version: v, eventType: store.EventTypeCreate})) {
-				return
-			}
-		}
-		if c.config.InitialReplay && c.replay.block != nil {
-			c.done = c.replay.rev
-			c.replay, c.played = view[T]{}, 0
+		if !c.replayTo(yield) {
+			return
 		}
 		if !c.synced {
 			c.synced = true
@@ -138,130 +156,220 @@ func (c *Cursor[T]) Changes() iter.Seq[store.Event[T]] {
 			if c.taken == len(c.batch) {
 				c.done = c.pos.Load()
 			}
-			if c.config.Wants(s.eventType) && !yield(c.event(s)) {
+			if e := c.event(s); c.config.Wants(e.EventType) && !yield(e) {
 				return
 			}
 		}
+		c.sleep()
 	}
+}
+
+// replay is the content of a kind at a revision, which is pinned, in the order of
+// the revisions of its versions.
+type replay[T any] struct {
+	rev     uint64
+	slots   reader[*slot[T]]
+	begun   bool
+	updated []step[T] // what is not the first of its slot
+}
+
+// begin looks at all slots. It is for the reader, so that no writer waits for it.
+func (r *replay[T]) begin() {
+	r.begun = true
+	for s := range r.slots.span.all() {
+		if v := s.at(r.rev); v != nil && v.rev() != s.since {
+			r.updated = append(r.updated, step[T]{record: record[T]{slot: s, version: v, rev: v.rev()}})
+		}
+	}
+	sortSteps(r.updated)
+}
+
+// next returns the next object, false if there is none.
+func (r *replay[T]) next() (s step[T], ok bool) {
+	for {
+		first, ok := r.slots.peek()
+		if len(r.updated) > 0 && (!ok || r.updated[0].rev < first.since) {
+			s, r.updated = r.updated[0], r.updated[1:]
+			return s, true
+		}
+		if !ok {
+			return s, false
+		}
+		r.slots.skip()
+		if v := first.at(r.rev); v != nil && v.rev() == first.since {
+			return step[T]{record: record[T]{slot: first, version: v, rev: first.since}}, true
+		}
+	}
+}
+
+// replayTo yields the rest of the replay, and tells whether that is all of it.
+func (c *Cursor[T]) replayTo(yield func(store.Event[T]) bool) bool {
+	if c.replay == nil {
+		return true
+	}
+	wanted := c.config.Wants(store.EventTypeCreate)
+	if wanted && !c.replay.begun {
+		c.replay.begin()
+	}
+	for wanted {
+		s, ok := c.replay.next()
+		if !ok {
+			break
+		}
+		if !yield(c.event(s)) {
+			return false
+		}
+	}
+	c.done, c.replay = c.replay.rev, nil
+	return true
 }
 
 func (c *Cursor[T]) event(s step[T]) store.Event[T] {
 	e := store.Event[T]{
 		Kind:      c.table.kind,
-		Name:      s.version.key(),
-		EventType: s.eventType,
+		Name:      s.slot.name,
+		EventType: store.EventTypeCreate,
 		Object:    s.version.value,
-		Revision:  s.version.rev,
+		Revision:  s.rev,
 		Coalesced: s.coalesced,
 	}
 	switch {
-	case s.eventType == store.EventTypeDelete:
-		e.Old = e.Object
+	case s.version.is(deleted):
+		e.EventType, e.Old = store.EventTypeDelete, e.Object
 	case s.old != nil:
-		e.Old = s.old.value
+		e.EventType, e.Old = store.EventTypeUpdate, s.old.value
 	}
 	return e
 }
 
 // caughtUp tells whether everything published was delivered.
 func (c *Cursor[T]) caughtUp() bool {
-	return c.synced && c.replay.block == nil && c.taken == len(c.batch) && c.table.view().rev == c.pos.Load()
+	return c.synced && c.replay == nil && c.taken == len(c.batch) && c.table.log.view().rev == c.pos.Load()
 }
 
-// fill takes the next batch from the log, by the protocol in compact.go. It
-// returns false if there is none.
+// fill takes the next batch. It returns false if there is none.
 func (c *Cursor[T]) fill() bool {
 	if c.err != nil {
 		return false
 	}
-	t := c.table
 	for {
-		compactions := t.compactions.Load()
-		if compactions%2 == 1 {
-			t.mu.Lock()   // until the compaction is over
-			t.mu.Unlock() //nolint:staticcheck // nothing is to be done while holding it
-			continue
-		}
-		w := t.view()
+		w := c.table.log.view()
 		pos := c.pos.Load()
 		if w.rev == pos {
 			return false
 		}
-		lagged := pos < w.block.floor
-		next := w.rev
-		if lagged {
-			c.coalesce(w, pos)
-		} else {
-			next = c.follow(w, pos)
-		}
-		c.next.Store(next)
-		if t.compactions.Load() != compactions {
-			continue
-		}
+		lagged := pos < w.block.low
 		if lagged && c.config.EndOnLag {
 			c.err = store.ErrWatchLagged
 			return false
 		}
-		c.pos.Store(next)
-		c.taken = 0
+		if c.taken, c.batch = 0, c.batch[:0]; cap(c.batch) > maxBatch {
+			c.batch = nil // of a long way that it was behind
+		}
+		if lagged || !c.reach(c.follow(w, pos)) {
+			c.batch = c.batch[:0]
+			c.coalesce(pos)
+		}
 		if len(c.batch) > 0 {
 			return true
 		}
-		c.done = next
+		c.done = c.pos.Load()
 	}
 }
 
-// follow sets the batch to the next versions after pos, one by one, and returns
-// the revision up to which they lead.
+// reach moves the cursor to a revision, unless what it would pin there may have gone
+// while it read. One that never coalesces needs nothing there.
+func (c *Cursor[T]) reach(rev uint64) bool {
+	t := c.table
+	pin := t.board.take(rev)
+	defer t.board.give(pin)
+	if t.floor.Load() > rev && !c.config.EndOnLag {
+		return false
+	}
+	c.pos.Store(rev)
+	return true
+}
+
+// follow sets the batch to the next changes after pos, one by one, and returns the
+// revision up to which they lead.
 func (c *Cursor[T]) follow(w view[T], pos uint64) (next uint64) {
-	c.batch = c.batch[:0]
-	for i := w.after(pos); i < w.length; i++ {
-		v := w.at(i)
-		s := step[T]{version: v, eventType: store.EventTypeUpdate}
-		switch {
-		case v.deleted:
-			s.eventType = store.EventTypeDelete
-		case v.born == v.rev:
-			s.eventType = store.EventTypeCreate
-		default:
-			s.old = v.prev.Load()
+	for r := w.after(pos); ; {
+		change, ok := r.next()
+		if !ok {
+			return w.rev
 		}
-		c.batch = append(c.batch, s)
+		c.batch = append(c.batch, step[T]{record: change})
 		if len(c.batch) == maxBatch {
-			return v.rev
+			return change.rev
 		}
-	}
-	return w.rev
-}
-
-// coalesce sets the batch to what leads from the state at pos to the state of w.
-func (c *Cursor[T]) coalesce(w view[T], pos uint64) {
-	c.batch = c.batch[:0]
-	for i := w.after(pos); i < w.length; i++ {
-		v := w.at(i)
-		s := step[T]{version: v, coalesced: v.before > pos}
-		known := v.born <= pos
-		switch {
-		case v.deleted && known:
-			s.eventType = store.EventTypeDelete
-		case v.deleted || !v.heldAt(w.rev):
-			continue
-		case known:
-			s.eventType = store.EventTypeUpdate
-			for s.old = v.prev.Load(); s.old != nil && s.old.rev > pos; {
-				s.old = s.old.prev.Load()
-			}
-		default:
-			s.eventType = store.EventTypeCreate
-		}
-		c.batch = append(c.batch, s)
 	}
 }
 
-// wake makes Ready receive.
+// coalesce sets the batch to what leads from the state at pos to the newest, and moves
+// the cursor there.
+func (c *Cursor[T]) coalesce(pos uint64) {
+	t := c.table
+	w, pin := t.pin()
+	defer t.board.give(pin)
+	for s := range t.content.view().all() {
+		if step, ok := s.between(pos, w.rev); ok {
+			c.batch = append(c.batch, step)
+		}
+	}
+	sortSteps(c.batch)
+	c.pos.Store(w.rev) // while it is pinned
+}
+
+func sortSteps[T any](steps []step[T]) {
+	slices.SortFunc(steps, func(a, b step[T]) int { return cmp.Compare(a.rev, b.rev) })
+}
+
+// between returns what became of a slot's key between two revisions, which are
+// pinned. ok is false if there is nothing to tell, or it is told of another slot.
+func (s *slot[T]) between(pos, rev uint64) (change step[T], ok bool) {
+	if s.since > rev {
+		return change, false
+	}
+	v := s.cur.Load()
+	for v != nil && v.rev() > rev {
+		v = v.prev.Load()
+	}
+	if v == nil || v.rev() <= pos || v.is(moved) {
+		return change, false
+	}
+	old, direct := v.before(pos)
+	if v.is(deleted) && old == nil {
+		return change, false // it came and went unseen
+	}
+	return step[T]{record: record[T]{slot: s, version: v, old: old, rev: v.rev()}, coalesced: !direct}, true
+}
+
+// sleep has the cursor woken by the next change.
+func (c *Cursor[T]) sleep() {
+	if c.asleep.CompareAndSwap(false, true) {
+		c.table.hub.asleep.Add(1)
+	}
+	// A writer that did not see the cursor asleep has published its change before.
+	if c.table.closed.Load() || c.table.log.view().rev != c.pos.Load() {
+		c.wake()
+	}
+}
+
+// wake makes Ready receive, if the cursor sleeps.
 func (c *Cursor[T]) wake() {
-	select {
-	case c.ready <- struct{}{}:
-	default:
+	if c.rouse() {
+		select {
+		case c.ready <- struct{}{}:
+		default:
+		}
 	}
+}
+
+// rouse ends the cursor's sleep, and tells whether it slept.
+func (c *Cursor[T]) rouse() bool {
+	if !c.asleep.CompareAndSwap(true, false) {
+		return false
+	}
+	c.table.hub.asleep.Add(-1)
+	return true
 }

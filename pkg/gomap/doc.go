@@ -17,7 +17,8 @@
 // # Indexes
 //
 // [MemStore.AddIndex] adds a named function that computes the values under which
-// an object is found by [MemStore.ByIndex]. It runs once for every write.
+// an object is found by [MemStore.ByIndex]. It runs once for every write, and once
+// more when the values are others than before.
 //
 // # Following changes
 //
@@ -25,11 +26,18 @@
 // is made of: the same stream, read by the reader's own goroutine at its own
 // pace. [MemStore.Snapshot] holds on to a kind as it was at one revision.
 //
+// # Packed values
+//
+// A [PackedStore] holds values that a codec packs, and those that are read often
+// decoded beside that, within a budget in bytes. It is made of a MemStore of parcels:
+// see packedstore.go, and hotset.go for what is kept decoded.
+//
 // # Structure
 //
-// A [MemStore] is a set of tables, one a kind. A table has a map from key to the
-// newest version (keymap.go), a log of versions in the order of their revisions
-// (log.go), and postings for its indexes (index.go). How a write becomes visible
-// is written down above [table] in table.go; how old versions go, and how
-// cursors keep those that they still need, in compact.go.
+// A [MemStore] is a set of tables, one a kind. A table has a map from key to slot
+// (keymap.go, slot.go), in which are the latest version of the object and behind it
+// those that somebody still reads (version.go); the latest changes (log.go, over
+// pages.go); and for each value of an index the slots under it (index.go). How a write
+// becomes visible is written down above [table] in table.go; how old versions go, and
+// how readers keep those that they still need, in compact.go.
 package gomap

@@ -1,78 +1,103 @@
 package gomap
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
-// hub wakes the cursors of a table. A writer only leaves a signal, so that the
-// cost of a write does not depend on the number of cursors; a goroutine, which
-// runs as long as there are cursors, passes it on.
+// hub wakes the cursors of a table that wait for a change. What it costs a writer
+// does not depend on how many there are: a few are woken at once, more by a
+// goroutine of their own.
 type hub[T any] struct {
-	signal chan struct{} // holds one
+	count  atomic.Int64 // of cursors
+	asleep atomic.Int64 // of cursors that wait
+	waking atomic.Bool  // a goroutine is about to look at the cursors
 
-	mu      sync.Mutex
-	cursors map[*Cursor[T]]struct{}
-	stop    chan struct{} // of the goroutine that runs, nil if none does
+	mu      sync.RWMutex // of the list: who wakes cursors does not stop the writer
+	cursors []*Cursor[T]
 }
 
-func newHub[T any]() hub[T] {
-	return hub[T]{signal: make(chan struct{}, 1), cursors: make(map[*Cursor[T]]struct{})}
-}
+// few is how many cursors a writer wakes by itself.
+const few = 4
 
-// notify has the cursors woken. It does not block.
+// notify has the waiting cursors woken. It does not block.
 func (h *hub[T]) notify() {
-	select {
-	case h.signal <- struct{}{}:
-	default:
+	switch {
+	case h.asleep.Load() == 0:
+	case h.count.Load() <= few && h.mu.TryRLock():
+		h.wakeLocked()
+		h.mu.RUnlock()
+	case h.waking.CompareAndSwap(false, true):
+		go func() {
+			h.waking.Store(false)
+			h.wakeAll()
+		}()
+	}
+}
+
+func (h *hub[T]) wakeAll() {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	h.wakeLocked()
+}
+
+func (h *hub[T]) wakeLocked() {
+	for _, c := range h.cursors {
+		c.wake()
 	}
 }
 
 func (h *hub[T]) join(c *Cursor[T]) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.cursors[c] = struct{}{}
-	if h.stop == nil {
-		h.stop = make(chan struct{})
-		go h.run(h.stop)
-	}
+	c.place = len(h.cursors)
+	h.cursors = append(h.cursors, c)
+	h.count.Add(1)
 }
 
-func (h *hub[T]) leave(c *Cursor[T]) {
+// leave takes a cursor out, and tells whether it was the last.
+func (h *hub[T]) leave(c *Cursor[T]) (last bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	delete(h.cursors, c)
-	if len(h.cursors) == 0 {
-		h.halt()
+	if c.place < 0 {
+		return false
 	}
+	n := len(h.cursors) - 1
+	h.cursors[c.place] = h.cursors[n]
+	h.cursors[c.place].place = c.place
+	h.cursors[n] = nil
+	h.cursors = h.cursors[:n]
+	c.place = -1
+	h.count.Add(-1)
+	c.rouse()
+	return n == 0
 }
 
-// close wakes the cursors a last time.
-func (h *hub[T]) close() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.halt()
-	for c := range h.cursors {
-		c.wake()
-	}
-}
-
-// halt ends the goroutine, if it runs. The caller holds mu.
-func (h *hub[T]) halt() {
-	if h.stop != nil {
-		close(h.stop)
-		h.stop = nil
-	}
-}
-
-func (h *hub[T]) run(stop chan struct{}) {
-	for {
-		select {
-		case <-stop:
-			return
-		case <-h.signal:
-			h.mu.Lock()
-			for c := range h.cursors {
-				c.wake()
-			}
-			h.mu.Unlock()
+// spare returns the revision up to which a log may be cut off, at most floor: what a
+// cursor is to be told one by one has to stay.
+func (h *hub[T]) spare(w view[T], floor uint64) uint64 {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	for _, c := range h.cursors {
+		pos := c.pos.Load()
+		if pos >= floor || pos < w.block.low {
+			continue
+		}
+		if unread := w.after(pos); unread.atMost(c.config.BufferSize) {
+			floor = pos
 		}
 	}
+	return floor
+}
+
+// below adds the cursors' revisions below one to pins.
+func (h *hub[T]) below(rev uint64, ps pins) pins {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	for _, c := range h.cursors {
+		if pos := c.pos.Load(); pos < rev {
+			ps = append(ps, pos)
+		}
+	}
+	return ps
 }

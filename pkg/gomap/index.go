@@ -3,9 +3,9 @@ package gomap
 import (
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"iter"
 	"slices"
-	"sync/atomic"
 
 	"github.com/larder-dev/larder/pkg/store"
 )
@@ -14,6 +14,10 @@ import (
 // fine, repeated ones count once. It must depend on its arguments alone, and not
 // change them. An error or a panic rejects the write with a [store.IndexError].
 type IndexFunc[T any] func(key string, value T) ([]string, error)
+
+// FieldFunc returns the one value under which an index finds an object. What holds
+// for an [IndexFunc] holds for it.
+type FieldFunc[T any] func(key string, value T) string
 
 var (
 	// ErrIndexNotFound is returned for an index that the kind does not have.
@@ -24,14 +28,14 @@ var (
 	ErrIndexNameRequired = errors.New("index name required")
 )
 
-// index finds versions by the values of a function.
+// index finds slots by the values of a function.
 type index[T any] struct {
 	name     string
 	fn       IndexFunc[T]
-	postings *keymap[posting[T]]
-	// floor is the kind's revision when a posting was last removed, or the index
-	// made: a reader at an older revision cannot rely on a posting's absence.
-	floor atomic.Uint64
+	field    FieldFunc[T] // instead of fn
+	postings *keymap[posting[T], *posting[T]]
+	since    uint64 // the kind's revision when the index was made: it knows none before
+	seed     maphash.Seed
 }
 
 // term is one value of one index.
@@ -40,148 +44,102 @@ type term[T any] struct {
 	value string
 }
 
-// posting holds the versions under one value of an index, in the order of their
-// revisions, among them some that are no longer held by their keys.
+// posting is the slots under one value of an index.
 type posting[T any] struct {
-	term[T]
-	entry *entry[posting[T]]
-	run   atomic.Pointer[run[T]]
-	keys  int // versions in it that are current; the writer's
+	index *index[T]
+	value string
+	slots[T]
 }
 
-// run is memory for a posting. It grows in place up to its capacity, published by
-// length; to grow further or to shrink, the writer makes another.
-type run[T any] struct {
-	versions []*version[T]
-	length   atomic.Int64
-	floor    uint64 // holds every version that was current at or after this revision
-}
+func (p *posting[T]) key() string { return p.value }
 
-// compute returns the terms of a value, index by index.
-func compute[T any](kind, key string, value T, indexes []*index[T]) ([]term[T], error) {
-	var terms []term[T]
+// compute appends the terms of a value, index by index.
+func compute[T any](terms []term[T], kind, key string, value T, indexes []*index[T]) ([]term[T], error) {
 	for _, ix := range indexes {
-		values, err := ix.call(key, value)
+		added, err := ix.appendTerms(terms, key, value)
 		if err != nil {
 			return nil, &store.IndexError{Kind: kind, Name: key, Index: ix.name, Err: err}
 		}
-		first := len(terms)
-		for _, s := range values {
-			t := term[T]{ix, s}
-			if !slices.Contains(terms[first:], t) {
-				terms = append(terms, t)
-			}
-		}
+		terms = added
 	}
 	return terms, nil
 }
 
-// call runs the index function and turns a panic into an error.
-func (ix *index[T]) call(key string, value T) (values []string, err error) {
+// appendTerms runs the index function and turns a panic into an error.
+func (ix *index[T]) appendTerms(terms []term[T], key string, value T) (added []term[T], err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("index function panicked: %v", r)
 		}
 	}()
-	return ix.fn(key, value)
+	if ix.field != nil {
+		return append(terms, term[T]{ix, ix.field(key, value)}), nil
+	}
+	values, err := ix.fn(key, value)
+	if err != nil {
+		return nil, err
+	}
+	first := len(terms)
+	for _, s := range values {
+		t := term[T]{ix, s}
+		if !slices.Contains(terms[first:], t) {
+			terms = append(terms, t)
+		}
+	}
+	return terms, nil
+}
+
+// hash is the same for the same index and value only, but for one chance in 2^64.
+func (t term[T]) hash() uint64 { return maphash.String(t.index.seed, t.value) }
+
+// hashTerms returns a hash of terms in any order.
+func hashTerms[T any](terms []term[T]) (sum uint64) {
+	for _, t := range terms {
+		sum += t.hash()
+	}
+	return sum
 }
 
 // posting returns the posting of a value, and makes one if there is none.
-func (ix *index[T]) posting(value string, rev uint64) *posting[T] {
-	if p := ix.postings.get(value); p != nil {
-		return p
+func (ix *index[T]) posting(value string) *posting[T] {
+	p := ix.postings.get(value)
+	if p == nil {
+		p = &posting[T]{index: ix, value: value}
+		p.init()
+		ix.postings.put(p)
 	}
-	p := &posting[T]{term: term[T]{ix, value}}
-	p.run.Store(&run[T]{floor: rev})
-	p.entry = ix.postings.set(value, p)
 	return p
 }
 
-// add appends a version. rev is the kind's published revision.
-func (p *posting[T]) add(v *version[T], rev uint64) {
-	r := p.run.Load()
-	n := int(r.length.Load())
-	if n == len(r.versions) {
-		r = p.rebuild(rev)
-		n = int(r.length.Load())
-	}
-	r.versions[n] = v
-	r.length.Store(int64(n + 1))
-	p.keys++
-}
-
-// settle gives memory back after versions of the posting were superseded. rev is
-// the kind's published revision.
-func (p *posting[T]) settle(rev uint64) {
-	switch {
-	case p.keys == 0:
-		if p.entry.value.Load() == p {
-			p.index.floor.Store(rev)
-			p.index.postings.remove(p.entry)
-			p.index.postings.trim()
-		}
-	case int(p.run.Load().length.Load()) > 2*p.keys+2*minRun:
-		p.rebuild(rev)
+// leave is called when one of the slots is gone.
+func (p *posting[T]) leave() {
+	if p.slots.leave(); p.total == 0 {
+		p.index.postings.remove(p)
 	}
 }
 
-const minRun = 4
-
-// rebuild makes a run without the versions that no reader at revision rev or
-// later can see, with room for about half as many again.
-func (p *posting[T]) rebuild(rev uint64) *run[T] {
-	old := p.run.Load()
-	kept := make([]*version[T], 0, p.keys+p.keys/2+minRun)
-	for _, v := range old.versions[:old.length.Load()] {
-		if v.until.Load() > rev {
-			kept = append(kept, v)
-		}
-	}
-	n := len(kept)
-	kept = slices.Grow(kept, minRun)
-	r := &run[T]{versions: kept[:cap(kept)], floor: rev}
-	r.length.Store(int64(n))
-	p.run.Store(r)
-	return r
-}
-
-// find returns the versions under a value that the index has for a reader at
-// revision rev: a superset of those held at rev. ok is false if the index no
-// longer knows that revision.
-func (ix *index[T]) find(value string, rev uint64) (versions []*version[T], ok bool) {
+// find returns the slots under a value, as they are or soon will be.
+func (ix *index[T]) find(value string) (found span[*slot[T]], ok bool) {
 	p := ix.postings.get(value)
 	if p == nil {
-		return nil, ix.floor.Load() <= rev
+		return found, false
 	}
-	r := p.run.Load()
-	return r.versions[:r.length.Load()], r.floor <= rev
+	return p.view(), true
 }
 
-// byIndex returns the objects under a value, at the newest revision that the
-// index knows.
+// byIndex yields the objects under a value.
 func (t *table[T]) byIndex(name, value string) (iter.Seq2[string, T], error) {
 	ix, err := t.index(name)
 	if err != nil {
 		return nil, err
 	}
-	for {
-		rev := t.view().rev
-		// Not ok means that a commit came between the two loads: look again.
-		if versions, ok := ix.find(value, rev); ok {
-			return objectsAt(versions, rev), nil
-		}
-	}
-}
-
-// objectsAt yields those of the versions that their keys held at revision rev.
-func objectsAt[T any](versions []*version[T], rev uint64) iter.Seq2[string, T] {
 	return func(yield func(string, T) bool) {
-		for _, v := range versions {
-			if v.rev <= rev && v.heldAt(rev) && !yield(v.key(), v.value) {
-				return
-			}
+		w, pin := t.pin()
+		defer t.board.give(pin)
+		if found, ok := ix.find(value); ok {
+			objectsAt(found, w.rev)(yield)
 		}
-	}
+	}, nil
 }
 
 // indexValues returns the values that have objects, sorted.
@@ -190,17 +148,17 @@ func (t *table[T]) indexValues(name string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	rev := t.view().rev
+	w, pin := t.pin()
+	defer t.board.give(pin)
 	var values []string
-	for value := range ix.postings.keys() {
-		versions, _ := ix.find(value, rev)
-		for range objectsAt(versions, rev) {
-			values = append(values, value)
+	for p := range ix.postings.all() {
+		for range objectsAt(p.view(), w.rev) {
+			values = append(values, p.value)
 			break
 		}
 	}
 	slices.Sort(values)
-	return values, nil
+	return slices.Compact(values), nil
 }
 
 func (t *table[T]) index(name string) (*index[T], error) {
@@ -212,38 +170,35 @@ func (t *table[T]) index(name string) (*index[T], error) {
 	return nil, fmt.Errorf("%w: %q of kind %q", ErrIndexNotFound, name, t.kind)
 }
 
-// addIndex makes an index over the kind's content and keeps it from then on.
-func (t *table[T]) addIndex(name string, fn IndexFunc[T]) error {
+// addIndex fills an index with the kind's content and keeps it from then on.
+func (t *table[T]) addIndex(ix *index[T]) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed.Load() {
 		return store.ErrClosed
 	}
 	old := *t.indexes.Load()
-	if _, err := t.index(name); err == nil {
-		return fmt.Errorf("%w: %q of kind %q", ErrIndexExists, name, t.kind)
+	if _, err := t.index(ix.name); err == nil {
+		return fmt.Errorf("%w: %q of kind %q", ErrIndexExists, ix.name, t.kind)
 	}
-	w := t.view()
-	ix := &index[T]{name: name, fn: fn, postings: newKeymap[posting[T]]()}
-	ix.floor.Store(w.rev)
-
-	// First compute everything: an error has to leave no trace.
-	added := make(map[*version[T]][]term[T], w.keys)
-	for v := range w.held() {
-		terms, err := compute(t.kind, v.key(), v.value, []*index[T]{ix})
-		if err != nil {
+	ix.since = t.log.view().rev
+	ix.postings = newKeymap[posting[T]]()
+	ix.seed = maphash.MakeSeed()
+	var terms []term[T]
+	var hashes []uint64
+	for s := range t.current() {
+		var err error
+		if terms, err = compute(terms[:0], t.kind, s.name, s.cur.Load().value, []*index[T]{ix}); err != nil {
 			return err
 		}
-		added[v] = terms
-	}
-	for v := range w.held() {
-		// Versions share terms, so theirs are not to be appended to in place.
-		v.terms = slices.Clip(v.terms)
-		for _, term := range added[v] {
-			p := ix.posting(term.value, w.rev)
-			p.add(v, w.rev)
-			v.terms = append(v.terms, p)
+		for _, term := range terms {
+			ix.posting(term.value).add(s)
 		}
+		hashes = append(hashes, hashTerms(terms))
+	}
+	for s := range t.current() {
+		s.cur.Load().terms += hashes[0]
+		hashes = hashes[1:]
 	}
 	indexes := append(slices.Clip(old), ix)
 	t.indexes.Store(&indexes)

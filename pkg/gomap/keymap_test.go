@@ -7,72 +7,135 @@ import (
 	"testing"
 )
 
-// The map is compared with Go's own after random operations, across rebuilds.
+// item is an element of the tests' maps.
+type item struct {
+	name  string
+	value int
+}
+
+func (e *item) key() string { return e.name }
+
+// The map is compared with Go's own after random operations, across growth,
+// splits and shrinking.
 func TestKeymapModel(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
-	m, model := newKeymap[int](), make(map[string]int)
-	entries := make(map[string]*entry[int])
-	for n := range 100_000 {
-		key := fmt.Sprint(r.IntN(1 + n/20%3000)) // grows, and falls back to a few
-		switch {
-		case r.IntN(2) == 0:
-			value := n
-			entries[key] = m.set(key, &value)
-			model[key] = n
-		case entries[key] != nil:
-			m.remove(entries[key])
-			delete(entries, key)
-			delete(model, key)
-		}
-		m.trim()
-		probe := fmt.Sprint(r.IntN(3000))
-		got := m.get(probe)
-		if want, ok := model[probe]; ok != (got != nil) || ok && *got != want {
-			t.Fatalf("get(%s) after %d operations: %v, want %d, %t", probe, n, got, want, ok)
+	m, model := newKeymap[item](), make(map[string]*item)
+	check := func(key string) {
+		t.Helper()
+		if got := m.get(key); got != model[key] {
+			t.Fatalf("get(%s): %v, want %v", key, got, model[key])
 		}
 	}
-	n := 0
-	for key := range m.keys() {
-		n++
-		if _, ok := model[key]; !ok {
-			t.Fatalf("keys yields %s, which is not there", key)
+	for n, phase := range []struct{ keys, operations, removals int }{
+		{30, 1000, 5}, {50_000, 120_000, 2}, {50_000, 100_000, 8}, {100, 10_000, 5}, {20_000, 50_000, 1},
+	} {
+		for range phase.operations {
+			key := fmt.Sprint(r.IntN(phase.keys))
+			if r.IntN(10) < phase.removals {
+				if e := model[key]; e != nil {
+					m.remove(e)
+					m.remove(&item{name: key}) // not the key's element: nothing happens
+					delete(model, key)
+				}
+			} else {
+				model[key] = &item{key, n}
+				m.put(model[key])
+			}
+			check(key)
+			check(fmt.Sprint(r.IntN(phase.keys)))
+		}
+		all := make(map[string]*item)
+		for e := range m.all() {
+			all[e.name] = e
+		}
+		if len(all) != len(model) {
+			t.Fatalf("all yields %d keys, want %d", len(all), len(model))
+		}
+		for key := range model {
+			check(key)
 		}
 	}
-	if n != len(model) {
-		t.Fatalf("keys yields %d keys, want %d", n, len(model))
+	if depth := 64 - m.directory.Load().shift; depth < 3 {
+		t.Fatalf("the directory is only %d deep: the test is to split segments", depth)
+	}
+	for _, e := range model {
+		m.remove(e)
+	}
+	for i := range m.directory.Load().segments {
+		if s := m.directory.Load().segments[i].Load(); len(s.buckets) > 1 {
+			t.Fatalf("an empty segment has %d buckets", len(s.buckets))
+		}
 	}
 }
 
-// A reader finds every key that is there all the time, while the writer inserts
-// and removes others and rebuilds the table.
-func TestKeymapReadersDuringRebuild(t *testing.T) {
-	m := newKeymap[int]()
+// A reader finds every key that is there all the time, while the writer puts
+// and removes others and replaces segments.
+func TestKeymapReadersDuringGrowth(t *testing.T) {
+	m := newKeymap[item]()
 	const steady = 100
 	for i := range steady {
-		m.set(fmt.Sprint("steady-", i), &i)
+		m.put(&item{fmt.Sprint("steady-", i), i})
 	}
 	done := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		defer close(done)
-		for round := range 20 {
-			var passing []*entry[int]
-			for i := range 2000 {
-				passing = append(passing, m.set(fmt.Sprint("passing-", round, i), &i))
+		for round := range 10 {
+			var passing []*item
+			for i := range 8000 {
+				e := &item{fmt.Sprint("passing-", round, "-", i), i}
+				passing = append(passing, e)
+				m.put(e)
 			}
 			for _, e := range passing {
 				m.remove(e)
 			}
-			m.trim()
 		}
 	})
 	for range 2 {
 		wg.Go(func() {
 			for i := 0; ; i = (i + 1) % steady {
-				if v := m.get(fmt.Sprint("steady-", i)); v == nil || *v != i {
-					t.Errorf("get(steady-%d): %v", i, v)
+				if e := m.get(fmt.Sprint("steady-", i)); e == nil || e.value != i {
+					t.Errorf("get(steady-%d): %v", i, e)
+					return
+				}
+				select {
+				case <-done:
+					return
+				default:
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// A reader never gets the element of another key, while elements take the places of
+// those that were removed.
+func TestKeymapReadersDuringTurnover(t *testing.T) {
+	const keys, rounds = 50, 20_000
+	m := newKeymap[item]()
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		defer close(done)
+		var last *item
+		for round := range rounds {
+			next := &item{fmt.Sprint(round % keys), round}
+			m.put(next)
+			if last != nil {
+				m.remove(last)
+			}
+			last = next
+		}
+	})
+	for range 2 {
+		wg.Go(func() {
+			for i := 0; ; i = (i + 1) % keys {
+				if e := m.get(fmt.Sprint(i)); e != nil && e.name != fmt.Sprint(i) {
+					t.Errorf("get(%d): %v", i, e)
 					return
 				}
 				select {

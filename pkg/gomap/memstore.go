@@ -20,13 +20,28 @@ import (
 type MemStore[T any] struct {
 	compareFn   store.CompareFunc[T]
 	validateFns map[string]store.ValidateFunc[T]
-	revision    atomic.Uint64
 
-	tables atomic.Pointer[map[string]*table[T]] // replaced, never changed
+	// ledger, if there is one, is told of every change while the kind is locked, and
+	// returns by how many bytes the kind has grown. It cannot fail.
+	ledger func(prev, next *version[T]) int64
+
+	tables atomic.Pointer[tables[T]] // replaced, never changed
 
 	mu     sync.Mutex    // held to replace tables, and to close
 	closed atomic.Bool   // reads look at it, and
 	done   chan struct{} // closed with it, to end what waits
+
+	_        apart
+	revision atomic.Uint64
+}
+
+// apart keeps what writers change off the cache lines that readers need.
+type apart [64]byte
+
+// tables are the tables of all kinds.
+type tables[T any] struct {
+	list   []*table[T]
+	byKind map[string]*table[T]
 }
 
 var _ store.Store[any] = (*MemStore[any])(nil)
@@ -38,17 +53,14 @@ func NewMemStore[T any](opts store.StoreOptions[T]) *MemStore[T] {
 		validateFns: maps.Clone(opts.ValidateFns),
 		done:        make(chan struct{}),
 	}
-	s.tables.Store(&map[string]*table[T]{})
+	s.tables.Store(&tables[T]{})
 	return s
 }
 
 // Get implements [store.Reader]. It takes no lock and does not allocate.
 func (s *MemStore[T]) Get(kind, key string) (value T, ok bool, err error) {
-	if err := s.check(kind); err != nil {
+	if err := s.checkKey(kind, key); err != nil {
 		return value, false, err
-	}
-	if key == "" {
-		return value, false, store.ErrKeyRequired
 	}
 	if t := s.lookup(kind); t != nil {
 		value, ok = t.get(key)
@@ -58,7 +70,7 @@ func (s *MemStore[T]) Get(kind, key string) (value T, ok bool, err error) {
 
 // List implements [store.Reader].
 func (s *MemStore[T]) List(kind string, filters ...store.FilterFunc[T]) (map[string]T, error) {
-	w, err := s.view(kind)
+	w, all, err := s.read(kind)
 	if err != nil {
 		return nil, err
 	}
@@ -72,9 +84,9 @@ func (s *MemStore[T]) List(kind string, filters ...store.FilterFunc[T]) (map[str
 		size = 0
 	}
 	list := make(map[string]T, size)
-	for v := range w.held() {
-		if !slices.ContainsFunc(filters, func(wants store.FilterFunc[T]) bool { return !wants(v.key(), v.value) }) {
-			list[v.key()] = v.value
+	for key, value := range all {
+		if !slices.ContainsFunc(filters, func(wants store.FilterFunc[T]) bool { return !wants(key, value) }) {
+			list[key] = value
 		}
 	}
 	return list, nil
@@ -82,19 +94,26 @@ func (s *MemStore[T]) List(kind string, filters ...store.FilterFunc[T]) (map[str
 
 // Count implements [store.Reader]. It takes no lock and O(1) time.
 func (s *MemStore[T]) Count(kind string) (int, error) {
-	w, err := s.view(kind)
+	w, _, err := s.read(kind)
 	return w.keys, err
+}
+
+// Head returns the revision of a kind's newest change, 0 if there was none, and how
+// many keys it has then. It takes no lock and O(1) time.
+func (s *MemStore[T]) Head(kind string) (revision uint64, keys int, err error) {
+	w, _, err := s.read(kind)
+	return w.rev, w.keys, err
 }
 
 // Keys implements [store.Reader].
 func (s *MemStore[T]) Keys(kind string) ([]string, error) {
-	w, err := s.view(kind)
+	w, all, err := s.read(kind)
 	if err != nil {
 		return nil, err
 	}
 	keys := make([]string, 0, w.keys)
-	for v := range w.held() {
-		keys = append(keys, v.key())
+	for key := range all {
+		keys = append(keys, key)
 	}
 	slices.Sort(keys)
 	return keys, nil
@@ -102,13 +121,13 @@ func (s *MemStore[T]) Keys(kind string) ([]string, error) {
 
 // Values implements [store.Reader].
 func (s *MemStore[T]) Values(kind string) ([]store.KeyValue[T], error) {
-	w, err := s.view(kind)
+	w, all, err := s.read(kind)
 	if err != nil {
 		return nil, err
 	}
 	values := make([]store.KeyValue[T], 0, w.keys)
-	for v := range w.held() {
-		values = append(values, store.KeyValue[T]{Key: v.key(), Value: v.value})
+	for key, value := range all {
+		values = append(values, store.KeyValue[T]{Key: key, Value: value})
 	}
 	slices.SortFunc(values, func(a, b store.KeyValue[T]) int { return strings.Compare(a.Key, b.Key) })
 	return values, nil
@@ -116,11 +135,12 @@ func (s *MemStore[T]) Values(kind string) ([]store.KeyValue[T], error) {
 
 // GetAll implements [store.Reader].
 func (s *MemStore[T]) GetAll() (map[string]map[string]T, error) {
-	if s.closed.Load() {
-		return nil, store.ErrClosed
+	kinds, err := s.kinds()
+	if err != nil {
+		return nil, err
 	}
 	all := make(map[string]map[string]T)
-	for kind := range *s.tables.Load() {
+	for _, kind := range kinds {
 		list, err := s.List(kind)
 		if err != nil {
 			return nil, err
@@ -132,15 +152,23 @@ func (s *MemStore[T]) GetAll() (map[string]map[string]T, error) {
 	return all, nil
 }
 
-// All yields a kind's keys and values as they are at the time of the call, in no
-// particular order. It takes no lock and copies nothing, however long the caller
-// takes to read it.
-func (s *MemStore[T]) All(kind string) (iter.Seq2[string, T], error) {
-	w, err := s.view(kind)
-	if err != nil {
-		return nil, err
+// kinds returns the kinds that there are, among them empty ones.
+func (s *MemStore[T]) kinds() (kinds []string, err error) {
+	if s.closed.Load() {
+		return nil, store.ErrClosed
 	}
-	return w.objects(), nil
+	for _, t := range s.tables.Load().list {
+		kinds = append(kinds, t.kind)
+	}
+	return kinds, nil
+}
+
+// All yields a kind's keys and values as they are when a loop over them begins, in
+// no particular order. It takes no lock and copies nothing. What is replaced while
+// a loop runs is kept in memory until it ends.
+func (s *MemStore[T]) All(kind string) (iter.Seq2[string, T], error) {
+	_, all, err := s.read(kind)
+	return all, err
 }
 
 // Set implements [store.Writer].
@@ -157,11 +185,8 @@ func (s *MemStore[T]) Set(kind, key string, value T) (created bool, err error) {
 
 // SetFn implements [store.Writer].
 func (s *MemStore[T]) SetFn(kind, key string, fn func(value T) (T, error)) (changed bool, err error) {
-	if err := s.check(kind); err != nil {
+	if err := s.checkKey(kind, key); err != nil {
 		return false, err
-	}
-	if key == "" {
-		return false, store.ErrKeyRequired
 	}
 	if fn == nil {
 		return false, fmt.Errorf("SetFn: %w", store.ErrFuncRequired)
@@ -202,17 +227,28 @@ func (s *MemStore[T]) setMany(kind string, values map[string]T, replace bool) er
 
 // Delete implements [store.Writer].
 func (s *MemStore[T]) Delete(kind, key string) (existed bool, prev T, err error) {
-	if err := s.check(kind); err != nil {
+	if err := s.checkKey(kind, key); err != nil {
 		return false, prev, err
-	}
-	if key == "" {
-		return false, prev, store.ErrKeyRequired
 	}
 	t := s.lookup(kind)
 	if t == nil {
 		return false, prev, nil
 	}
-	return t.delete(key)
+	return t.delete(key, func(value T) T { return value })
+}
+
+// DeleteAs is Delete with the last state of the object: what a server says of an
+// object that it has deleted may be newer than what the store has. The delete
+// event shows final. prev is the value that the store had.
+func (s *MemStore[T]) DeleteAs(kind, key string, final T) (existed bool, prev T, err error) {
+	if err := s.checkKey(kind, key); err != nil {
+		return false, prev, err
+	}
+	t := s.lookup(kind)
+	if t == nil {
+		return false, prev, nil
+	}
+	return t.delete(key, func(T) T { return final })
 }
 
 // AddIndex gives a kind a secondary index. The kind need not exist, and may have
@@ -220,24 +256,34 @@ func (s *MemStore[T]) Delete(kind, key string) (existed bool, prev T, err error)
 // there, the error is a [*store.IndexError] and there is no index. Writes to the
 // kind wait meanwhile, reads do not.
 func (s *MemStore[T]) AddIndex(kind, name string, fn IndexFunc[T]) error {
+	return s.addIndex(kind, &index[T]{name: name, fn: fn}, fn == nil)
+}
+
+// AddField is [MemStore.AddIndex] for a function with one value an object, such as
+// its namespace: writes are cheaper, for they need no slice.
+func (s *MemStore[T]) AddField(kind, name string, fn FieldFunc[T]) error {
+	return s.addIndex(kind, &index[T]{name: name, field: fn}, fn == nil)
+}
+
+func (s *MemStore[T]) addIndex(kind string, ix *index[T], isNil bool) error {
 	if err := s.check(kind); err != nil {
 		return err
 	}
-	if name == "" {
+	if ix.name == "" {
 		return ErrIndexNameRequired
 	}
-	if fn == nil {
-		return fmt.Errorf("index %q: %w", name, store.ErrFuncRequired)
+	if isNil {
+		return fmt.Errorf("index %q: %w", ix.name, store.ErrFuncRequired)
 	}
 	t, err := s.table(kind)
 	if err != nil {
 		return err
 	}
-	return t.addIndex(name, fn)
+	return t.addIndex(ix)
 }
 
 // ByIndex yields the keys and values that an index has under a value, as they
-// are at the time of the call, in no particular order. It takes no lock and
+// are when a loop over them begins, in no particular order. It takes no lock and
 // copies nothing. An unknown index is [ErrIndexNotFound].
 func (s *MemStore[T]) ByIndex(kind, name, value string) (iter.Seq2[string, T], error) {
 	t, err := s.indexed(kind, name)
@@ -257,7 +303,7 @@ func (s *MemStore[T]) IndexValues(kind, name string) ([]string, error) {
 	return t.indexValues(name)
 }
 
-// Close implements [store.Store]. Iterators and snapshots taken before stay valid.
+// Close implements [store.Store]. Snapshots and loops that began before stay valid.
 func (s *MemStore[T]) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -265,7 +311,7 @@ func (s *MemStore[T]) Close() error {
 		return nil
 	}
 	close(s.done)
-	for _, t := range *s.tables.Load() {
+	for _, t := range s.tables.Load().list {
 		t.close()
 	}
 	return nil
@@ -281,12 +327,19 @@ func (s *MemStore[T]) check(kind string) error {
 	return nil
 }
 
-func (s *MemStore[T]) checkWrite(kind, key string, value T) error {
+func (s *MemStore[T]) checkKey(kind, key string) error {
 	if err := s.check(kind); err != nil {
 		return err
 	}
 	if key == "" {
 		return store.ErrKeyRequired
+	}
+	return nil
+}
+
+func (s *MemStore[T]) checkWrite(kind, key string, value T) error {
+	if err := s.checkKey(kind, key); err != nil {
+		return err
 	}
 	return s.validate(kind, key, value)
 }
@@ -308,7 +361,19 @@ func (s *MemStore[T]) equal(prev, next T) bool {
 }
 
 // lookup returns the table of a kind, or nil.
-func (s *MemStore[T]) lookup(kind string) *table[T] { return (*s.tables.Load())[kind] }
+func (s *MemStore[T]) lookup(kind string) *table[T] {
+	// Few kinds are found faster one by one than by a hash.
+	tables := s.tables.Load()
+	if len(tables.list) > few {
+		return tables.byKind[kind]
+	}
+	for _, t := range tables.list {
+		if t.kind == kind {
+			return t
+		}
+	}
+	return nil
+}
 
 // table returns the table of a kind, and makes one if there is none.
 func (s *MemStore[T]) table(kind string) (*table[T], error) {
@@ -323,22 +388,27 @@ func (s *MemStore[T]) table(kind string) (*table[T], error) {
 	if t := s.lookup(kind); t != nil {
 		return t, nil
 	}
-	t := newTable(s, kind)
-	tables := maps.Clone(*s.tables.Load())
-	tables[kind] = t
-	s.tables.Store(&tables)
+	t := newTable(s, kind, 0)
+	list := append(slices.Clone(s.tables.Load().list), t)
+	byKind := make(map[string]*table[T], len(list))
+	for _, t := range list {
+		byKind[t.kind] = t
+	}
+	s.tables.Store(&tables[T]{list, byKind})
 	return t, nil
 }
 
-// view returns a kind's log as it is now; an empty one if there is no such kind.
-func (s *MemStore[T]) view(kind string) (view[T], error) {
+// read returns a kind's log as it is now, and its content, which are empty if there is
+// no such kind.
+func (s *MemStore[T]) read(kind string) (w view[T], all iter.Seq2[string, T], err error) {
 	if err := s.check(kind); err != nil {
-		return view[T]{}, err
+		return w, nil, err
 	}
-	if t := s.lookup(kind); t != nil {
-		return t.view(), nil
+	t := s.lookup(kind)
+	if t != nil {
+		w = t.log.view()
 	}
-	return view[T]{}, nil
+	return w, t.objects(), nil
 }
 
 // indexed returns the table of a kind that is to have an index.

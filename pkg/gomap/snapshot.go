@@ -3,74 +3,138 @@ package gomap
 import (
 	"fmt"
 	"iter"
+	"runtime"
+	"sync"
 
 	"github.com/larder-dev/larder/pkg/store"
 )
 
 // Snapshot is a kind as it was at one revision. It stays so for as long as it is
-// kept, whatever is written, and keeps the values that it holds in memory; drop
-// it to let them go. All methods are safe for concurrent use.
+// kept, whatever is written, and keeps the values that it holds in memory. After Close
+// they go with the next writes; without Close, some time after the snapshot was dropped.
+// That is good enough for a snapshot now and then, but not for many a second.
+//
+// All methods are safe for concurrent use.
 type Snapshot[T any] struct {
-	view  view[T]
+	store *MemStore[T]
 	table *table[T] // nil if the kind did not exist
 	kind  string
+	rev   uint64 // pinned
+	keys  int
+	close func()
 }
 
-// Snapshot returns a kind as it is now, in O(1) time and without a lock.
+// Snapshot returns a kind as it is now, in O(1) time. It does not wait for writers.
 func (s *MemStore[T]) Snapshot(kind string) (*Snapshot[T], error) {
 	if err := s.check(kind); err != nil {
 		return nil, err
 	}
-	snap := &Snapshot[T]{kind: kind, table: s.lookup(kind)}
-	if snap.table != nil {
-		snap.view = snap.table.view()
+	t := s.lookup(kind)
+	snap := &Snapshot[T]{store: s, kind: kind, table: t, close: func() {}}
+	if t == nil {
+		return snap, nil
 	}
+	w, short := t.pin()
+	defer t.board.give(short)
+	snap.rev, snap.keys = w.rev, w.keys
+	long := t.board.hold(w.rev)
+	dropped := runtime.AddCleanup(snap, t.unpin, long)
+	snap.close = sync.OnceFunc(func() {
+		dropped.Stop()
+		t.unpin(long)
+	})
 	return snap, nil
 }
 
+// Close releases what the snapshot keeps. After it no other method may be called; loops
+// over what they returned must have ended. Calling it again does nothing.
+func (s *Snapshot[T]) Close() { s.close() }
+
+// unpin releases the pin of a snapshot, and lets go some of what it alone has kept. The
+// rest is for the next writes; all is, if there is a writer already, or there are so
+// many snapshots that to look at them for each would take long.
+func (t *table[T]) unpin(p pin) {
+	if t.board.drop(p.rev) > manySnapshots || !t.mu.TryLock() {
+		return
+	}
+	defer t.mu.Unlock()
+	t.remnants.revisit(remnantsAtOnce, t.pinned(t.floor.Load()), t.letGo)
+}
+
+const (
+	manySnapshots  = 64
+	remnantsAtOnce = 2048 // so that no writer waits for long
+)
+
 // Revision returns the revision of the kind's newest change in the snapshot, 0
 // if there was none. It is one that a [Cursor] at the same state has.
-func (s *Snapshot[T]) Revision() uint64 { return s.view.rev }
+func (s *Snapshot[T]) Revision() uint64 { return s.rev }
 
 // Len returns the number of keys.
-func (s *Snapshot[T]) Len() int { return s.view.keys }
+func (s *Snapshot[T]) Len() int { return s.keys }
 
 // All yields the keys and values in no particular order.
-func (s *Snapshot[T]) All() iter.Seq2[string, T] { return s.view.objects() }
+func (s *Snapshot[T]) All() iter.Seq2[string, T] {
+	return func(yield func(string, T) bool) {
+		defer runtime.KeepAlive(s)
+		if s.table != nil {
+			objectsAt(s.table.content.view(), s.rev)(yield)
+		}
+	}
+}
 
 // ByIndex yields the keys and values that an index has under a value, in no
-// particular order. The index may have been added after the snapshot was taken.
-// While the snapshot is recent this costs what [MemStore.ByIndex] does; once
-// the index has dropped what the snapshot still holds, the index function runs
-// on every object. An unknown index is [ErrIndexNotFound].
+// particular order. If the index was added after the snapshot was taken, its function
+// runs on every object. An unknown index is [ErrIndexNotFound].
 func (s *Snapshot[T]) ByIndex(name, value string) (iter.Seq2[string, T], error) {
-	if s.table == nil {
-		return nil, fmt.Errorf("%w: %q of kind %q", ErrIndexNotFound, name, s.kind)
-	}
-	ix, err := s.table.index(name)
+	return s.Select(Is(name, value))
+}
+
+// Cursor returns a cursor that begins exactly at the snapshot: it yields what was
+// written since, however long ago the snapshot was taken. With
+// [store.WithInitialReplay] it yields the snapshot's content first. What the log no
+// longer holds is coalesced, at the cost of a look at every key. A part of a kind
+// cannot be asked for.
+func (s *Snapshot[T]) Cursor(opts ...store.WatchOption[T]) (*Cursor[T], error) {
+	c, err := newCursor(opts)
 	if err != nil {
 		return nil, err
 	}
-	if versions, ok := ix.find(value, s.view.rev); ok {
-		return objectsAt(versions, s.view.rev), nil
+	if c.config.Part != nil {
+		return nil, fmt.Errorf("%w: a cursor from a snapshot is of the whole kind", store.ErrInvalidOption)
 	}
-	var found []store.KeyValue[T]
-	for key, object := range s.All() {
-		terms, err := compute(s.kind, key, object, []*index[T]{ix})
-		if err != nil {
-			return nil, err
-		}
-		for _, t := range terms {
-			if t.value == value {
-				found = append(found, store.KeyValue[T]{Key: key, Value: object})
-			}
-		}
+	t, err := s.store.table(s.kind)
+	if err != nil {
+		return nil, err
 	}
-	return func(yield func(string, T) bool) {
-		for _, kv := range found {
-			if !yield(kv.Key, kv.Value) {
-				return
-			}
-		}
-	}, nil
+	defer runtime.KeepAlive(s)
+	if err := t.resume(c, s.rev); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Watch is [MemStore.Watch] from the snapshot on, as [Snapshot.Cursor] is.
+func (s *Snapshot[T]) Watch(opts ...store.WatchOption[T]) (<-chan *store.Event[T], func(), error) {
+	cursor, err := s.Cursor(opts...)
+	if err != nil {
+		return nil, nil, err
+	}
+	events, cancel := pumpFrom(cursor, itself[T])
+	return events, cancel, nil
+}
+
+// resume begins a cursor at a revision, which is pinned.
+func (t *table[T]) resume(c *Cursor[T], rev uint64) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case t.closed.Load():
+		return store.ErrClosed
+	case c.config.EndOnLag && rev < t.log.view().block.low:
+		return store.ErrWatchLagged
+	}
+	c.table = t
+	c.begin(rev)
+	return nil
 }

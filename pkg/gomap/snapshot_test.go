@@ -53,6 +53,8 @@ func TestSnapshotStays(t *testing.T) {
 // superseded values do not pile up.
 func TestMemoryIsLetGo(t *testing.T) {
 	const keys, size, rounds = 50, 64 << 10, 40
+	// The content, and the superseded versions a log may hold: 256 and a quarter.
+	const most = 1 + (256+keys)/keys + 1
 	s := gomap.NewMemStore[[]byte](store.StoreOptions[[]byte]{CompareFn: func(_, _ []byte) bool { return false }})
 	defer s.Close()
 	write := func() {
@@ -63,12 +65,7 @@ func TestMemoryIsLetGo(t *testing.T) {
 			}
 		}
 	}
-	heap := func() int {
-		runtime.GC()
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		return int(m.HeapAlloc) / (keys * size) // in contents of the kind
-	}
+	heap := func() int { return heapInUse() / (keys * size) } // in contents of the kind
 	before := heap()
 	write()
 	plain := heap() - before
@@ -86,10 +83,8 @@ func TestMemoryIsLetGo(t *testing.T) {
 		return held
 	}()
 	write()
-	after := heap() - before
+	after := heapFalls(before*keys*size, most*keys*size) / (keys * size)
 	t.Logf("heap in contents of the kind: %d alone, %d with a snapshot and a stalled watcher, %d after", plain, held, after)
-	// The content, and the superseded versions a log may hold: 256 and a quarter.
-	const most = 1 + (256+keys)/keys + 1
 	if plain > most || after > most {
 		t.Errorf("superseded values pile up: %d and %d contents, want at most %d", plain, after, most)
 	}

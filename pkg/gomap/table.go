@@ -1,6 +1,7 @@
 package gomap
 
 import (
+	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -16,39 +17,57 @@ import (
 // Writers hold mu. A commit of any number of changes goes through these steps:
 //
 //  1. Everything that can fail is done: compare, index functions.
-//  2. For each change a version with the next revision is made, pending. The
-//     version before it gets its until, the key's entry points to the new one,
-//     and the new one is put behind the end of the log and of its postings.
-//  3. One store to the block's state (or, when the log moved to a new block, to
-//     table.log) publishes all of it.
-//  4. The new versions are marked current instead of pending; old versions may be
-//     compacted away; cursors are woken.
+//  2. For each change a version with the next revision is made, pending, with the
+//     version before it behind it. It is put into the key's slot or, for a new key
+//     or one that moves in an index, into a new slot that the key map, the content
+//     and the postings then have. A record of it is put into the log.
+//  3. One store to the state of the log's block (or, when the log moved to a new
+//     block, to its head) publishes all of it.
+//  4. The new versions cease to be pending; what is no longer needed may be cut off
+//     the log; routes get their part, cursors are woken.
 //
-// Step 3 is where the commit takes effect, for every kind of read. A read of the
-// log or of a posting begins by loading the published revision and passes over
-// what is newer. Get, which goes through the entry, may come upon a pending
-// version; it then compares its revision with the published one, and if need be
-// takes the version before. That one is still there: it can only be compacted
-// away in a later commit.
+// Step 3 is where the commit takes effect, for every kind of read. A read of many
+// objects begins by loading the published revision, and of each slot takes the version
+// of that revision. Get, which takes the latest, may come upon a pending version; it
+// then compares its revision with the published one, and if need be takes the version
+// before. That one is still there: it can only be taken out of the chain in a later
+// commit.
 type table[T any] struct {
 	kind    string
 	store   *MemStore[T]
-	keys    *keymap[version[T]]
-	log     atomic.Pointer[block[T]]
+	keys    *keymap[slot[T], *slot[T]] // those that are current
 	indexes atomic.Pointer[[]*index[T]]
+	order   order[T]
+	whole   *table[T]    // of a route: the table that it belongs to
+	part    selection[T] // of a route: which part of it
+	closed  atomic.Bool  // set while holding mu, so that no write comes after it
+
+	_       apart
+	log     log[T]
+	content slots[T]
+	bytes   atomic.Int64 // by the store's ledger
 	hub     hub[T]
 
-	// compactions counts the beginnings and the ends of compactions.
-	compactions atomic.Uint64
+	_     apart
+	board board
+	floor atomic.Uint64 // versions that were replaced up to it may be gone
 
-	mu        sync.Mutex  // held by the writer
-	closed    atomic.Bool // set while holding mu, so that no write comes after it
-	compactAt int         // the writer's: the length at which the log is worth a look
+	mu sync.Mutex // held by the writer, for itself and for what follows
+
+	nothing  version[T] // a deletion that readers of any revision see
+	routes   routes[T]
+	written  int          // versions since the last compaction
+	terms    []term[T]    // memory for what index functions say of a write
+	endings  []remnant[T] // slots whose last records are in the log
+	remnants remnants[T]
 }
 
-func newTable[T any](s *MemStore[T], kind string) *table[T] {
-	t := &table[T]{kind: kind, store: s, keys: newKeymap[version[T]](), hub: newHub[T](), compactAt: minGarbage}
-	t.log.Store(newBlock[T](0, 0, 0))
+func newTable[T any](s *MemStore[T], kind string, rev uint64) *table[T] {
+	t := &table[T]{kind: kind, store: s, keys: newKeymap[slot[T]]()}
+	t.log.init(rev)
+	t.content.init()
+	t.floor.Store(rev)
+	t.nothing.mark(deleted)
 	t.indexes.Store(new([]*index[T]))
 	return t
 }
@@ -58,52 +77,60 @@ type change[T any] struct {
 	key     string
 	value   T
 	deleted bool
-	entry   *entry[version[T]] // the key's, nil if it has none or an empty one
-	prev    *version[T]        // the version that the key holds, or nil
+	moved   bool        // the object comes under another value of an index
+	rev     uint64      // 0: the store's next
+	slot    *slot[T]    // the key's, or nil
+	old     *version[T] // what the key holds, or nil
+	spot    spot[slot[T]]
 	terms   []term[T]
-	same    bool // the terms are those of prev
+	was     []term[T]   // the terms of old, if they are others or it is deleted
+	made    *version[T] // by the commit
 }
-
-func (t *table[T]) view() view[T] { return t.log.Load().view() }
 
 // get returns the value of a key at the newest published revision.
 func (t *table[T]) get(key string) (value T, ok bool) {
-	v := t.keys.get(key)
-	if v == nil {
-		return value, false
-	}
-	// Load prev first: if v is then found to be unpublished, prev was in place.
-	prev := v.prev.Load()
-	if v.until.Load() == pending && v.rev > t.view().rev {
-		switch {
-		case v.deleted:
-			return v.value, true
-		case prev == nil:
+	for {
+		s := t.keys.get(key)
+		if s == nil {
 			return value, false
 		}
-		return prev.value, true
+		v := s.cur.Load()
+		state := v.state.Load()
+		if state&(pending|ended) == 0 {
+			return v.value, true
+		}
+		// Load prev first: if v is then found to be unpublished, prev was in place.
+		prev := v.prev.Load()
+		switch {
+		case state&pending != 0 && state>>flagBits > t.log.view().rev:
+			if prev == nil {
+				return value, false
+			}
+			return prev.value, true
+		case state&deleted != 0:
+			return value, false
+		case state&moved == 0:
+			return v.value, true
+		}
+		// The key has another slot, which is in the map already.
 	}
-	if v.deleted {
-		return value, false
-	}
-	return v.value, true
 }
 
-// held returns the version that a key holds, for the writer, and the key's entry
-// if there is one with a version, deleted or not.
-func (t *table[T]) held(key string) (*entry[version[T]], *version[T]) {
-	e := t.keys.find(key)
-	if e == nil {
-		return nil, nil
+// current yields the slots of the keys that are there. It is for the writer.
+func (t *table[T]) current() iter.Seq[*slot[T]] {
+	return currentOf(t.content.view())
+}
+
+// objects yields the kind's content at the newest revision when the loop begins.
+func (t *table[T]) objects() iter.Seq2[string, T] {
+	return func(yield func(string, T) bool) {
+		if t == nil {
+			return
+		}
+		w, pin := t.pin()
+		defer t.board.give(pin)
+		objectsAt(t.content.view(), w.rev)(yield)
 	}
-	v := e.value.Load()
-	switch {
-	case v == nil:
-		return nil, nil // the entry may go when the map is rebuilt
-	case v.deleted:
-		return e, nil
-	}
-	return e, v
 }
 
 func (t *table[T]) set(key string, value T) (created bool, err error) {
@@ -116,8 +143,9 @@ func (t *table[T]) set(key string, value T) (created bool, err error) {
 	if !changed || err != nil {
 		return false, err
 	}
+	created = c.old == nil
 	t.commit(c)
-	return c.prev == nil, nil
+	return created, nil
 }
 
 func (t *table[T]) setFn(key string, fn func(T) (T, error)) (changed bool, err error) {
@@ -126,11 +154,11 @@ func (t *table[T]) setFn(key string, fn func(T) (T, error)) (changed bool, err e
 	if t.closed.Load() {
 		return false, store.ErrClosed
 	}
-	_, prev := t.held(key)
-	if prev == nil {
+	slot := t.keys.get(key)
+	if slot == nil {
 		return false, store.ErrKeyNotFound
 	}
-	value, err := fn(prev.value)
+	value, err := fn(slot.cur.Load().value)
 	if err != nil {
 		return false, err
 	}
@@ -153,7 +181,7 @@ func (t *table[T]) setMany(keys []string, values map[string]T, replace bool) err
 	if t.closed.Load() {
 		return store.ErrClosed
 	}
-	var changes []change[T]
+	changes := make([]change[T], 0, len(keys))
 	for _, key := range keys {
 		c, changed, err := t.prepare(key, values[key])
 		if err != nil {
@@ -165,9 +193,9 @@ func (t *table[T]) setMany(keys []string, values map[string]T, replace bool) err
 	}
 	if replace {
 		sets := len(changes)
-		for v := range t.view().held() {
-			if _, ok := values[v.key()]; !ok {
-				changes = append(changes, deletion(v))
+		for s := range t.current() {
+			if _, ok := values[s.name]; !ok {
+				changes = append(changes, t.deletion(s, s.cur.Load().value))
 			}
 		}
 		if len(changes) > sets {
@@ -178,37 +206,75 @@ func (t *table[T]) setMany(keys []string, values map[string]T, replace bool) err
 	return nil
 }
 
-func (t *table[T]) delete(key string) (existed bool, prev T, err error) {
+// delete removes a key. final returns the last state of the object, given the
+// one that is in the store.
+func (t *table[T]) delete(key string, final func(T) T) (existed bool, prev T, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed.Load() {
 		return false, prev, store.ErrClosed
 	}
-	_, v := t.held(key)
-	if v == nil {
+	slot := t.keys.get(key)
+	if slot == nil {
 		return false, prev, nil
 	}
-	t.commit(deletion(v))
-	return true, v.value, nil
+	prev = slot.cur.Load().value
+	t.commit(t.deletion(slot, final(prev)))
+	return true, prev, nil
 }
 
 // prepare is step 1 for a value to be written. changed is false if the key holds
 // an equal one.
 func (t *table[T]) prepare(key string, value T) (c change[T], changed bool, err error) {
-	e, prev := t.held(key)
-	if prev != nil && t.store.equal(prev.value, value) {
-		return c, false, nil
+	c = change[T]{key: key, value: value}
+	if c.slot, c.spot = t.keys.locate(key); c.slot != nil {
+		c.old = c.slot.cur.Load()
+		if t.store.equal(c.old.value, value) {
+			return c, false, nil
+		}
 	}
-	terms, err := compute(t.kind, key, value, *t.indexes.Load())
+	indexes := *t.indexes.Load()
+	if len(indexes) == 0 {
+		return c, true, nil
+	}
+	first := len(t.terms)
+	terms, err := compute(t.terms, t.kind, key, value, indexes)
 	if err != nil {
+		t.forget()
 		return c, false, err
 	}
-	same := prev != nil && slices.EqualFunc(terms, prev.terms, func(a term[T], p *posting[T]) bool { return a == p.term })
-	return change[T]{key: key, value: value, entry: e, prev: prev, terms: terms, same: same}, true, nil
+	t.terms, c.terms = terms, terms[first:]
+	if c.moved = c.old != nil && c.old.terms != hashTerms(c.terms); c.moved {
+		c.was = t.termsOf(c.slot.name, c.old.value, indexes)
+	}
+	return c, true, nil
 }
 
-func deletion[T any](v *version[T]) change[T] {
-	return change[T]{key: v.key(), value: v.value, deleted: true, entry: v.entry, prev: v}
+// termsOf returns the terms of a value that was written with them: no function fails.
+func (t *table[T]) termsOf(name string, value T, indexes []*index[T]) []term[T] {
+	first := len(t.terms)
+	terms, err := compute(t.terms, t.kind, name, value, indexes)
+	if err != nil {
+		return nil
+	}
+	t.terms = terms
+	return terms[first:]
+}
+
+// forget gives up the terms of what was prepared.
+func (t *table[T]) forget() {
+	clear(t.terms)
+	if t.terms = t.terms[:0]; cap(t.terms) > 1<<slotShift {
+		t.terms = nil
+	}
+}
+
+func (t *table[T]) deletion(s *slot[T], final T) change[T] {
+	c := change[T]{key: s.name, value: final, deleted: true, slot: s, old: s.cur.Load()}
+	if indexes := *t.indexes.Load(); len(indexes) > 0 {
+		c.was = t.termsOf(s.name, c.old.value, indexes)
+	}
+	return c
 }
 
 // close makes all later writes fail, and ends the cursors.
@@ -216,7 +282,8 @@ func (t *table[T]) close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.closed.Store(true)
-	t.hub.close()
+	t.hub.wakeAll()
+	t.routes.close()
 }
 
 // commit is steps 2 to 4.
@@ -224,87 +291,89 @@ func (t *table[T]) commit(changes ...change[T]) {
 	if len(changes) == 0 {
 		return
 	}
-	b := t.log.Load()
-	length, keys := unpackState(b.state.Load())
-	first, rev := length, b.view().rev
-	if need := length + len(changes); need > b.room() {
-		b = b.grow(need)
-	}
+	keys := t.log.view().keys
 	for i := range changes {
 		c := &changes[i]
-		v := t.apply(c, rev)
-		b.put(length, v)
-		length++
+		t.apply(c)
 		switch {
 		case c.deleted:
 			keys--
-		case c.prev == nil:
+		case c.old == nil:
 			keys++
 		}
 	}
 
-	b.state.Store(packState(length, keys))
-	if b != t.log.Load() {
-		t.log.Store(b)
-	}
+	t.log.publish(keys)
 
-	w := b.view()
-	for i := first; i < length; i++ {
-		w.at(i).until.Store(current)
-	}
 	for i := range changes {
-		if prev := changes[i].prev; prev != nil {
-			for _, p := range prev.terms {
-				p.settle(w.rev)
-			}
-			prev.terms = nil
-		}
+		t.settle(&changes[i])
 	}
-	if length >= t.compactAt {
-		t.compact()
-	}
+	t.written += len(changes)
+	t.compact()
+	t.routes.forward(changes)
+	t.forget()
 	t.hub.notify()
 }
 
-// apply is step 2 for one change. published is the kind's published revision.
-func (t *table[T]) apply(c *change[T], published uint64) *version[T] {
-	rev := t.store.revision.Add(1)
-	v := &version[T]{value: c.value, rev: rev, born: rev, deleted: c.deleted}
-	v.until.Store(pending)
-	if c.prev != nil {
-		v.born = c.prev.born
-		if !c.deleted {
-			v.prev.Store(c.prev)
-		}
-		c.prev.until.Store(rev)
-		for _, p := range c.prev.terms {
-			p.keys--
-		}
+// apply is step 2 for one change.
+func (t *table[T]) apply(c *change[T]) {
+	if c.rev == 0 {
+		c.rev = t.store.revision.Add(1)
 	}
+	flags := pending
+	if c.deleted {
+		flags |= deleted
+	}
+	v := newVersion(c.value, c.rev, flags)
+	v.terms = hashTerms(c.terms)
+	v.prev.Store(c.old)
+	c.made = v
+	if t.store.ledger != nil && t.whole == nil {
+		t.bytes.Add(t.store.ledger(c.old, v))
+	}
+	s := c.slot
 	switch {
-	case c.same:
-		v.terms = c.prev.terms
-	case len(c.terms) > 0:
-		v.terms = make([]*posting[T], len(c.terms))
-		for i, term := range c.terms {
-			v.terms[i] = term.index.posting(term.value, published)
-		}
+	case s == nil:
+		s = t.begin(c.key, c)
+	case c.moved:
+		s = t.begin(s.name, c)
+		var none T
+		end := newVersion(none, c.rev, pending|moved)
+		end.prev.Store(c.old)
+		c.slot.cur.Store(end)
+	default:
+		s.cur.Store(v)
 	}
-	for _, p := range v.terms {
-		p.add(v, published)
-	}
-	if c.entry == nil {
-		v.entry = t.keys.set(c.key, v)
-		return v
-	}
-	v.entry, v.before = c.entry, c.entry.value.Load().rev
-	v.entry.value.Store(v)
-	return v
+	t.log.put(record[T]{slot: s, version: v, old: c.old, rev: c.rev})
 }
 
-// grow returns an unpublished block with the same versions and room for at least need.
-func (b *block[T]) grow(need int) *block[T] {
-	grown := newBlock[T](need+need/2, b.base, b.floor)
-	copy(grown.pages, b.pages)
-	return grown
+// begin makes a slot for a change, and puts it wherever it can be found.
+func (t *table[T]) begin(name string, c *change[T]) *slot[T] {
+	s := t.content.make(name, c.rev, c.made)
+	t.content.add(s)
+	for _, term := range c.terms {
+		term.index.posting(term.value).add(s)
+	}
+	t.keys.putAt(c.spot, s)
+	return s
+}
+
+// settle is what of step 4 belongs to one change.
+func (t *table[T]) settle(c *change[T]) {
+	c.made.unmark(pending)
+	if !c.deleted && !c.moved {
+		return
+	}
+	end := c.slot.cur.Load()
+	end.unmark(pending)
+	if c.deleted {
+		t.keys.remove(c.slot)
+	}
+	e := remnant[T]{version: end, ended: c.slot}
+	for _, term := range c.was {
+		if p := term.index.postings.get(term.value); p != nil {
+			e.postings = append(e.postings, p)
+		}
+	}
+	t.endings = append(t.endings, e)
 }

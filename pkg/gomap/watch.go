@@ -15,23 +15,33 @@ func (s *MemStore[T]) Watch(kind string, opts ...store.WatchOption[T]) (<-chan *
 	if err != nil {
 		return nil, nil, err
 	}
-	p := &pump[T]{
+	events, cancel := pumpFrom(cursor, itself[T])
+	return events, cancel, nil
+}
+
+func itself[T any](event store.Event[T]) *store.Event[T] { return new(event) }
+
+// pumpFrom starts a pump and returns its channel and what ends it.
+func pumpFrom[C, T any](cursor *Cursor[C], convert func(store.Event[C]) *store.Event[T]) (<-chan *store.Event[T], func()) {
+	p := &pump[C, T]{
 		cursor:    cursor,
+		convert:   convert,
 		events:    make(chan *store.Event[T], cursor.config.BufferSize),
 		cancelled: make(chan struct{}),
 	}
 	go p.run()
-	return p.events, sync.OnceFunc(func() { close(p.cancelled) }), nil
+	return p.events, sync.OnceFunc(func() { close(p.cancelled) })
 }
 
 // pump moves events from a cursor to a channel.
-type pump[T any] struct {
-	cursor    *Cursor[T]
+type pump[C, T any] struct {
+	cursor    *Cursor[C]
+	convert   func(store.Event[C]) *store.Event[T]
 	events    chan *store.Event[T]
 	cancelled chan struct{}
 }
 
-func (p *pump[T]) run() {
+func (p *pump[C, T]) run() {
 	defer close(p.events)
 	defer p.cursor.Close()
 	for {
@@ -41,7 +51,7 @@ func (p *pump[T]) run() {
 		case <-p.cursor.Ready():
 		}
 		for event := range p.cursor.Changes() {
-			if !p.send(&event) {
+			if e := p.convert(event); !p.send(e) || e.EventType == store.EventTypeError {
 				return
 			}
 		}
@@ -55,7 +65,7 @@ func (p *pump[T]) run() {
 }
 
 // send waits until the event is sent, and returns false if it never will be.
-func (p *pump[T]) send(event *store.Event[T]) bool {
+func (p *pump[C, T]) send(event *store.Event[T]) bool {
 	// After Close, what there is room for is still sent.
 	select {
 	case p.events <- event:

@@ -23,6 +23,15 @@ type WatchConfig struct {
 	BufferSize int
 	// EventTypes holds the types wanted; empty means all.
 	EventTypes map[EventType]bool
+	// Part is the part of the kind that is wanted; nil means all of it.
+	Part *Part
+}
+
+// Part is a part of a kind: one key, or if Index is not empty, the objects that an
+// index has under a value.
+type Part struct {
+	Key          string
+	Index, Value string
 }
 
 // NewWatchConfig applies options to the defaults. It returns [ErrFuncRequired]
@@ -37,6 +46,9 @@ func NewWatchConfig[T any](opts ...WatchOption[T]) (WatchConfig, error) {
 	}
 	if cfg.BufferSize < 0 {
 		return cfg, fmt.Errorf("%w: buffer size %d: pass zero or more", ErrInvalidOption, cfg.BufferSize)
+	}
+	if cfg.Part != nil && *cfg.Part == (Part{}) {
+		return cfg, fmt.Errorf("%w: a watch of an empty key or index: name one, or leave the option out", ErrInvalidOption)
 	}
 	for t := range cfg.EventTypes {
 		switch t {
@@ -98,4 +110,19 @@ func WithBufferSize[T any](size int) WatchOption[T] {
 // late, but never a gap.
 func WithoutCoalescing[T any]() WatchOption[T] {
 	return func(c *WatchConfig) { c.EndOnLag = true }
+}
+
+// WithKey limits the watch to one key. A writer of other keys is not slowed by
+// it, however many such watches there are. Given more than once, or together
+// with [WithIndexValue], the last one counts.
+func WithKey[T any](key string) WatchOption[T] {
+	return func(c *WatchConfig) { c.Part = &Part{Key: key} }
+}
+
+// WithIndexValue limits the watch to the objects that an index of the kind has
+// under a value. An object that comes to be among them is a create, one that is no
+// longer among them a delete, with its last state there. A store without that
+// index, or without indexes, refuses the watch with an error.
+func WithIndexValue[T any](index, value string) WatchOption[T] {
+	return func(c *WatchConfig) { c.Part = &Part{Index: index, Value: value} }
 }

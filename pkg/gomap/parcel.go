@@ -1,0 +1,117 @@
+package gomap
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	"github.com/larder-dev/larder/pkg/store"
+)
+
+// Parcel is a value as a [PackedStore] holds it: packed, and decoded beside that
+// while it is hot. It is immutable and safe for concurrent use, and stays readable
+// for as long as it is kept, also when its key has moved on.
+type Parcel[T any] struct {
+	packed store.Packed
+	home   *home[T]
+	slot   atomic.Pointer[resident[T]] // nil: decoded nowhere
+}
+
+// home is where the parcels of one kind come from.
+type home[T any] struct {
+	kind    string
+	codec   store.Codec[T]
+	hot     *hotset[T]
+	decodes atomic.Uint64
+	decoded atomic.Int64 // values in the hot set, and
+	bytes   atomic.Int64 // what they take
+}
+
+// Packed returns the value in packed form.
+func (p *Parcel[T]) Packed() store.Packed { return p.packed }
+
+// Value returns the value. It is shared with other readers if the parcel is hot,
+// so treat it as immutable. A value that is not hot is decoded, and becomes a
+// candidate for being kept. An error is a [*DecodeError].
+func (p *Parcel[T]) Value() (T, error) {
+	if r := p.slot.Load(); r.readable() {
+		r.touch()
+		return r.value, nil
+	}
+	value, err := p.Copy()
+	if err != nil {
+		return value, err
+	}
+	return p.home.hot.admit(p, value), nil
+}
+
+// Peek is [Parcel.Value] for who reads many: it changes nothing about what is kept.
+func (p *Parcel[T]) Peek() (T, error) {
+	if r := p.slot.Load(); r.readable() {
+		return r.value, nil
+	}
+	return p.Copy()
+}
+
+// Copy decodes the value for the caller, who owns it. An error is a [*DecodeError].
+func (p *Parcel[T]) Copy() (T, error) {
+	p.home.decodes.Add(1)
+	value, err := p.home.codec.Decode(p.packed)
+	if err != nil {
+		return value, &DecodeError{Kind: p.home.kind, Err: err}
+	}
+	return value, nil
+}
+
+// written returns the value while it is being written, when its writer has it at
+// hand; otherwise it is [Parcel.Peek]. What a reader gets from it may be the
+// writer's own: it is for functions that look at a value and keep nothing.
+func (p *Parcel[T]) written() (T, error) {
+	r := p.slot.Load()
+	if r != nil && r.state == arriving {
+		return r.value, nil
+	}
+	value, err := p.Peek()
+	if err == nil && r != nil && r.state == announced {
+		p.slot.CompareAndSwap(r, &resident[T]{state: arriving, value: value, heir: r.heir})
+	}
+	return value, err
+}
+
+// arrived is called when the parcel was written, or will not be: from now on readers
+// may have it decoded.
+func (p *Parcel[T]) arrived() {
+	for r := p.slot.Load(); r != nil && (r.state == arriving || r.state == announced); r = p.slot.Load() {
+		p.home.hot.arrived(p, r)
+	}
+}
+
+// EncodeError reports a value that was not written because it could not be packed.
+type EncodeError struct {
+	// Kind and Name say where the value should have gone.
+	Kind, Name string
+	// Err is what the codec returned.
+	Err error
+}
+
+// Error says where the value should have gone and what is wrong.
+func (e *EncodeError) Error() string {
+	return fmt.Sprintf("the value of key %q of kind %q cannot be packed: %v", e.Name, e.Kind, e.Err)
+}
+
+// Unwrap returns the codec's error.
+func (e *EncodeError) Unwrap() error { return e.Err }
+
+// DecodeError reports a value that could not be decoded.
+type DecodeError struct {
+	Kind string
+	// Err is what the codec returned.
+	Err error
+}
+
+// Error says which kind it is of and what is wrong.
+func (e *DecodeError) Error() string {
+	return fmt.Sprintf("a value of kind %q cannot be decoded: %v", e.Kind, e.Err)
+}
+
+// Unwrap returns the codec's error.
+func (e *DecodeError) Unwrap() error { return e.Err }

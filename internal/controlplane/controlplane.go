@@ -94,6 +94,10 @@ func (c *ControlPlane) start(ctx context.Context, assetsDir string) error {
 // stays valid when the server is restarted.
 func (c *ControlPlane) Config() *rest.Config { return rest.CopyConfig(c.config) }
 
+// EtcdURL returns where etcd listens, without encryption or authentication. What the API server has is below
+// /registry there.
+func (c *ControlPlane) EtcdURL() string { return c.env.ControlPlane.Etcd.URL.String() }
+
 // RestartAPIServer stops the kube-apiserver, starts it again on the same port over the same etcd, and returns
 // when it is healthy. What was stored is still there; watches end, requests in between are refused.
 //

@@ -73,8 +73,8 @@ func remedy(err error) string {
 }
 
 // ObjectError reports an object that could not be stored: its transform or an
-// index function failed or panicked on it, or it is of another type than the
-// informer's. The informer does not step over it, for its copy would then differ
+// index function failed or panicked on it, it is of another type than the
+// informer's, or it cannot be packed or unpacked. The informer does not step over it, for its copy would then differ
 // from the server's unnoticed. It stays where it is, and lists again from time to
 // time until the object can be stored.
 type ObjectError struct {
@@ -92,9 +92,9 @@ func (e *ObjectError) Error() string {
 // Unwrap returns the reason.
 func (e *ObjectError) Unwrap() error { return e.Err }
 
-// lasting tells whether an error of list or watch is one that waiting does not
+// IsLasting tells whether an error of list or watch is one that waiting does not
 // cure, unlike a server that is down or busy.
-func lasting(err error) bool {
+func IsLasting(err error) bool {
 	_, refused := errors.AsType[*ObjectError](err)
 	return refused ||
 		apierrors.IsUnauthorized(err) ||

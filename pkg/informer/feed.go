@@ -5,15 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
+	"sync/atomic"
 
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/tools/cache"
 
-	"github.com/larder-dev/larder/pkg/gomap"
+	"github.com/larder-dev/larder/pkg/informer/wire"
 	"github.com/larder-dev/larder/pkg/store"
 )
 
-// feed writes what a reflector reads into one kind of a store. All its methods
+// feed writes what a reflector reads onto a shelf. All its methods
 // are called by the reflector's goroutine.
 //
 // # Nothing is stepped over
@@ -26,12 +29,11 @@ import (
 // an error would make it dump the object into the log, or forget to end the watch
 // that streamed a list.
 type feed[T Object] struct {
-	table     *gomap.MemStore[T]
-	kind      string
+	shelf     shelf[T]
 	transform func(T) (T, error)      // nil: none
 	gvk       schema.GroupVersionKind // set on each object, unless empty
 	status    *status
-	attempt   attempt
+	attempt   atomic.Pointer[attempt]
 }
 
 // attempt is one list and the watch that follows it.
@@ -48,29 +50,33 @@ var (
 
 // begin starts an attempt and returns its context.
 func (f *feed[T]) begin(ctx context.Context) context.Context {
-	f.attempt.Context, f.attempt.breakOff = context.WithCancelCause(ctx)
-	return f.attempt.Context
+	a := &attempt{}
+	a.Context, a.breakOff = context.WithCancelCause(ctx)
+	f.attempt.Store(a)
+	return a
 }
 
 // end ends the attempt and returns the refusal that broke it off, if one did.
 func (f *feed[T]) end() error {
-	f.attempt.breakOff(nil)
-	if refusal, ok := errors.AsType[*ObjectError](context.Cause(f.attempt)); ok {
+	a := f.attempt.Load()
+	a.breakOff(nil)
+	if refusal, ok := errors.AsType[*ObjectError](context.Cause(a)); ok {
 		return refusal
 	}
 	return nil
 }
 
-// refuse breaks off the attempt because of an object.
+// refuse breaks off the attempt because of an object. Unlike the other methods it may
+// be called by anybody.
 func (f *feed[T]) refuse(key string, err error) {
 	if index, ok := errors.AsType[*store.IndexError](err); ok {
 		key = index.Name
 	}
-	f.attempt.breakOff(&ObjectError{Key: key, Err: err})
+	f.attempt.Load().breakOff(&ObjectError{Key: key, Err: err})
 }
 
 // over tells whether the attempt has been broken off.
-func (f *feed[T]) over() bool { return f.attempt.Err() != nil }
+func (f *feed[T]) over() bool { return f.attempt.Load().Err() != nil }
 
 // Add writes a new object. Like the other methods it never returns an error.
 func (f *feed[T]) Add(obj any) error { return f.Update(obj) }
@@ -81,7 +87,7 @@ func (f *feed[T]) Update(obj any) error {
 		return nil
 	}
 	if key, value, ok := f.prepare(obj); ok {
-		if _, err := f.table.Set(f.kind, key, value); err != nil {
+		if err := f.shelf.set(key, value); err != nil {
 			f.refuse(key, err)
 		}
 	}
@@ -95,9 +101,9 @@ func (f *feed[T]) Delete(obj any) error {
 	if f.over() {
 		return nil
 	}
-	if value, ok := f.typed(obj); ok {
-		if _, _, err := f.table.Delete(f.kind, keyOf(value)); err != nil {
-			f.refuse(keyOf(value), err)
+	if key, ok := f.locate(obj); ok {
+		if err := f.shelf.delete(key); err != nil {
+			f.refuse(key, err)
 		}
 	}
 	return nil
@@ -109,7 +115,7 @@ func (f *feed[T]) Replace(list []any, resourceVersion string) error {
 	if f.over() {
 		return nil
 	}
-	objects := make(map[string]T, len(list))
+	objects := make(map[string]item[T], len(list))
 	for _, obj := range list {
 		key, value, ok := f.prepare(obj)
 		if !ok {
@@ -117,7 +123,7 @@ func (f *feed[T]) Replace(list []any, resourceVersion string) error {
 		}
 		objects[key] = value
 	}
-	if err := f.table.Replace(f.kind, objects); err != nil {
+	if err := f.shelf.replace(objects); err != nil {
 		f.refuse("", err)
 		return nil
 	}
@@ -144,17 +150,53 @@ func (f *feed[T]) Transformer() cache.TransformFunc {
 		return nil
 	}
 	return func(obj any) (any, error) {
-		if _, value, ok := f.prepare(obj); ok {
-			return value, nil
+		if _, item, ok := f.prepare(obj); ok && item.packed == nil {
+			return item.obj, nil
 		}
 		return obj, nil
 	}
 }
 
+// onArrival returns the transform for objects that are packed as they arrive, before
+// the feed sees them, or nil.
+func (f *feed[T]) onArrival() func(T) (T, error) {
+	if f.transform == nil {
+		return nil
+	}
+	return func(obj T) (T, error) {
+		if _, ok := any(obj).(runtime.Unstructured); !ok {
+			obj.GetObjectKind().SetGroupVersionKind(f.gvk) // as it is without packing
+		}
+		key := keyOf(obj)
+		result, err := f.applyTransform(obj)
+		if err != nil {
+			f.refuse(key, err)
+		}
+		return result, err
+	}
+}
+
+// locate returns an object's key, or refuses it.
+func (f *feed[T]) locate(obj any) (key string, ok bool) {
+	if packed, ok := obj.(*wire.Object); ok {
+		return packed.Key(), true
+	}
+	value, ok := f.typed(obj)
+	if !ok {
+		return "", false
+	}
+	return keyOf(value), true
+}
+
 // prepare returns an object as it is to be stored, with its key, or refuses it.
-func (f *feed[T]) prepare(obj any) (key string, value T, ok bool) {
-	if value, ok = f.typed(obj); !ok {
-		return "", value, false
+func (f *feed[T]) prepare(obj any) (key string, it item[T], ok bool) {
+	if packed, ok := obj.(*wire.Object); ok {
+		// The key is a part of what else was scanned, which is not kept.
+		return strings.Clone(packed.Key()), item[T]{packed: packed.Packed()}, true
+	}
+	value, ok := f.typed(obj)
+	if !ok {
+		return "", it, false
 	}
 	key = keyOf(value)
 	if !f.gvk.Empty() {
@@ -164,10 +206,10 @@ func (f *feed[T]) prepare(obj any) (key string, value T, ok bool) {
 		var err error
 		if value, err = f.applyTransform(value); err != nil {
 			f.refuse(key, err)
-			return key, value, false
+			return key, it, false
 		}
 	}
-	return key, value, true
+	return key, item[T]{obj: value}, true
 }
 
 // typed returns an object as a T, or refuses it.
@@ -187,15 +229,15 @@ func (f *feed[T]) applyTransform(obj T) (result T, err error) {
 			err = fmt.Errorf("transform panicked: %v", r)
 		}
 	}()
-	key := keyOf(obj)
+	namespace, name := obj.GetNamespace(), obj.GetName()
 	if result, err = f.transform(obj); err != nil {
 		return result, fmt.Errorf("transform: %w", err)
 	}
 	if reflect.ValueOf(&result).Elem().IsNil() {
 		return result, errors.New("transform returned nil")
 	}
-	if kept := keyOf(result); kept != key {
-		return result, fmt.Errorf("transform changed the key to %q", kept)
+	if result.GetNamespace() != namespace || result.GetName() != name {
+		return result, fmt.Errorf("transform changed the key to %q", keyOf(result))
 	}
 	return result, nil
 }

@@ -1,11 +1,14 @@
 package informer
 
+import "github.com/larder-dev/larder/pkg/store"
+
 // Handler is told of the changes of an informer's objects. An informer calls a
 // handler from one goroutine, never twice at a time; different handlers run side
 // by side. The objects are shared: treat them as immutable.
 //
 // A handler that keeps a copy of what it is given has, after each call, a state
-// that the informer had: old in OnUpdate is the object of the call before.
+// that the informer had: old in OnUpdate is what the call before said, if not the
+// same copy of it.
 //
 // A panic in a handler ends the process, after it was logged, as it does with
 // client-go's informers: nobody else could tell what state the handler is in.
@@ -23,6 +26,18 @@ type Handler[T Object] interface {
 	// OnDelete reports that an object is gone, or has left the informer's
 	// selectors, with the last state that the informer had of it.
 	OnDelete(obj T)
+}
+
+// KeyChange is what a key handler is told of a change.
+type KeyChange struct {
+	// Key is the object's [Key].
+	Key string
+	// Type is EventTypeCreate, EventTypeUpdate or EventTypeDelete. An object that was
+	// deleted and created anew may be an update.
+	Type store.EventType
+	// Unchanged tells that nothing happened to the object: it was there when the
+	// handler began, or this is a resync.
+	Unchanged bool
 }
 
 // HandlerFuncs makes a [Handler] of functions. Those that are nil are not called.

@@ -297,6 +297,9 @@ func TestAddHandlerErrors(t *testing.T) {
 	if _, err := inf.AddHandler(newRecorder(t, ""), informer.HandlerOptions{BufferSize: -1}); !errors.Is(err, informer.ErrInvalidOption) {
 		t.Errorf("BufferSize -1: %v", err)
 	}
+	if _, err := inf.AddHandler(newRecorder(t, ""), informer.HandlerOptions{Name: "\xff"}); !errors.Is(err, informer.ErrInvalidOption) {
+		t.Errorf("Name in another encoding: %v", err)
+	}
 	if _, _, err := inf.Watch(nil); !errors.Is(err, store.ErrFuncRequired) {
 		t.Errorf("nil watch option: %v", err)
 	}

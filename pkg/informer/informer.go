@@ -2,6 +2,7 @@ package informer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"reflect"
@@ -14,7 +15,8 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 
-	"github.com/larder-dev/larder/pkg/gomap"
+	"github.com/larder-dev/larder/pkg/codec"
+	"github.com/larder-dev/larder/pkg/informer/wire"
 	"github.com/larder-dev/larder/pkg/store"
 )
 
@@ -23,7 +25,7 @@ import (
 type Informer[T Object] struct {
 	name   string
 	resync time.Duration
-	table  *gomap.MemStore[T]
+	shelf  shelf[T]
 	status *status
 	source *source
 	feed   *feed[T]
@@ -34,6 +36,8 @@ type Informer[T Object] struct {
 	end  context.CancelFunc
 
 	handlers roster
+	meter    *meter
+	meters   *meters // where meter belongs while the informer runs
 }
 
 // New makes an informer of the objects that an API server has of T's kind. T
@@ -54,17 +58,26 @@ func New[T Object](cfg *rest.Config, opts Options[T]) (*Informer[T], error) {
 	if opts.GVK, err = opts.findGVK(example); err != nil {
 		return nil, err
 	}
-	lw, err := newRemote(cfg, example, opts)
-	if err != nil {
-		return nil, err
-	}
-	inf, err := newInformer(lw, opts)
+	inf, err := newInformer(opts)
 	if err != nil {
 		return nil, err
 	}
 	if _, ok := any(example).(*metav1.PartialObjectMetadata); ok {
 		// The server sends them without saying of what kind they are.
 		inf.feed.gvk = opts.GVK
+	}
+	var kind *wire.Kind
+	if p, ok := inf.shelf.(*packed[T]); ok {
+		if kind, err = p.fromWire(inf.feed, opts); err != nil {
+			return nil, err
+		}
+	}
+	lw, err := newRemote(cfg, example, opts, kind)
+	if err != nil {
+		return nil, err
+	}
+	if err := inf.listenTo(lw, opts); err != nil {
+		return nil, err
 	}
 	return inf, nil
 }
@@ -90,24 +103,47 @@ func NewFromListerWatcher[T Object](lw cache.ListerWatcher, opts Options[T]) (*I
 	case opts.Namespace != "":
 		return nil, fmt.Errorf("%w: Namespace %q: it is the ListerWatcher that chooses the namespace", ErrInvalidOption, opts.Namespace)
 	}
+	if opts.Budget == 0 {
+		opts.Budget = Plain
+	}
 	// The kind is only wanted for the name.
 	opts.GVK, _ = opts.findGVK(example)
-	return newInformer(lw, opts)
+	inf, err := newInformer(opts)
+	if err != nil {
+		return nil, err
+	}
+	if err := inf.listenTo(lw, opts); err != nil {
+		return nil, err
+	}
+	return inf, nil
 }
 
-// newInformer makes an informer of complete options.
-func newInformer[T Object](lw cache.ListerWatcher, opts Options[T]) (*Informer[T], error) {
+// newInformer makes an informer of complete options, with nothing to listen to.
+func newInformer[T Object](opts Options[T]) (*Informer[T], error) {
 	if opts.Name == "" {
 		opts.Name = defaultName[T](opts.GVK)
+	}
+	meters, err := newMeters(opts.Registerer)
+	if err != nil {
+		return nil, err
 	}
 	i := &Informer[T]{
 		name:   opts.Name,
 		resync: opts.Resync,
-		table:  gomap.NewMemStore(store.StoreOptions[T]{CompareFn: unchanged[T]}),
 		status: newStatus(opts.Name),
+		meters: meters,
 	}
+	if i.shelf, err = i.newShelf(opts); err != nil {
+		return nil, err
+	}
+	i.meter = &meter{name: i.name, stats: i.Stats, revision: i.revision, status: i.status}
 	i.life, i.end = context.WithCancel(klog.NewContext(context.Background(), opts.Logger.WithValues("informer", opts.Name)))
-	i.feed = &feed[T]{table: i.table, kind: i.name, transform: opts.Transform, status: i.status}
+	i.feed = &feed[T]{shelf: i.shelf, transform: opts.Transform, status: i.status}
+	return i, nil
+}
+
+// listenTo gives the informer what it is to list and watch, and its indexes.
+func (i *Informer[T]) listenTo(lw cache.ListerWatcher, opts Options[T]) error {
 	i.source = &source{
 		server:        cache.ToListerWatcherWithContext(lw),
 		labelSelector: opts.LabelSelector,
@@ -117,10 +153,39 @@ func newInformer[T Object](lw cache.ListerWatcher, opts Options[T]) (*Informer[T
 	i.listen = i.source.listerWatcher(lw)
 	for name, fn := range opts.Indexes {
 		if err := i.AddIndex(name, fn); err != nil {
-			return nil, fmt.Errorf("%w: Indexes: %w", ErrInvalidOption, err)
+			return fmt.Errorf("%w: Indexes: %w", ErrInvalidOption, err)
 		}
 	}
-	return i, nil
+	for name, fn := range opts.Fields {
+		if err := i.AddField(name, fn); err != nil {
+			return fmt.Errorf("%w: Fields: %w", ErrInvalidOption, err)
+		}
+	}
+	if err := i.shelf.addPaths(opts.Paths); err != nil {
+		return fmt.Errorf("%w: Paths: %w", ErrInvalidOption, err)
+	}
+	return nil
+}
+
+// newShelf returns a shelf as the options want it.
+func (i *Informer[T]) newShelf(opts Options[T]) (shelf[T], error) {
+	if opts.Budget == Plain {
+		return newPlain[T](i.name), nil
+	}
+	c, err := codec.New(codec.Options[T]{PackerOptions: codec.PackerOptions{Compression: opts.Compression}})
+	if errors.Is(err, codec.ErrType) && opts.Budget == 0 {
+		return newPlain[T](i.name), nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: Budget: %w: use Plain", ErrInvalidOption, err)
+	}
+	return newPacked(i.name, c, opts.Budget, i.damaged)
+}
+
+// damaged is called for an object that cannot be decoded. Another list mends it, if
+// it can be mended.
+func (i *Informer[T]) damaged(key string, err error) {
+	i.feed.refuse(key, err)
 }
 
 // defaultName returns the resource that a kind probably has, or the Go type.
@@ -170,39 +235,33 @@ func (i *Informer[T]) ResourceVersion() string { return i.status.version() }
 func (i *Informer[T]) Err() error { return i.status.lastError() }
 
 // Get returns the object of a name; namespace is empty for a cluster-scoped one.
-// The object is shared: treat it as immutable.
+// The object is shared: treat it as immutable, or use GetCopy.
 func (i *Informer[T]) Get(namespace, name string) (T, bool) {
-	obj, ok, _ := i.table.Get(i.name, Key(namespace, name)) // the error of an empty name is absence
-	return obj, ok
+	return i.shelf.get(Key(namespace, name))
+}
+
+// GetCopy is Get of an object that is the caller's own, to be changed at will.
+func (i *Informer[T]) GetCopy(namespace, name string) (T, bool) {
+	return i.shelf.copyOf(Key(namespace, name))
 }
 
 // List returns the objects in the order of their keys, in a slice of the caller's
 // own. The objects are shared: treat them as immutable.
-func (i *Informer[T]) List() []T {
-	pairs, _ := i.table.Values(i.name)
-	objects := make([]T, len(pairs))
-	for n, pair := range pairs {
-		objects[n] = pair.Value
-	}
-	return objects
-}
+func (i *Informer[T]) List() []T { return i.shelf.list() }
 
 // Len returns the number of objects.
-func (i *Informer[T]) Len() int {
-	n, _ := i.table.Count(i.name)
-	return n
-}
+func (i *Informer[T]) Len() int { return i.shelf.len() }
 
-// All yields the keys and objects as they are at the moment of the call, in no
+// Stats returns what the cache holds, packed and decoded.
+func (i *Informer[T]) Stats() Stats { return i.shelf.stats() }
+
+// revision returns the store's revision of the newest change.
+func (i *Informer[T]) revision() uint64 { return i.shelf.revision() }
+
+// All yields the keys and objects as they are when a loop over them begins, in no
 // particular order, without copying. The objects are shared: treat them as
 // immutable.
-func (i *Informer[T]) All() iter.Seq2[string, T] {
-	all, err := i.table.All(i.name)
-	if err != nil {
-		return func(func(string, T) bool) {}
-	}
-	return all
-}
+func (i *Informer[T]) All() iter.Seq2[string, T] { return i.shelf.all() }
 
 // AddIndex adds an index by the values of fn, at any time. It returns
 // [ErrIndexExists] for a name that is taken, store.ErrFuncRequired for a nil
@@ -212,15 +271,23 @@ func (i *Informer[T]) AddIndex(name string, fn IndexFunc[T]) error {
 	if fn == nil {
 		return fmt.Errorf("informer %q: index %q: %w", i.name, name, store.ErrFuncRequired)
 	}
-	return i.table.AddIndex(i.name, name, func(_ string, obj T) ([]string, error) { return fn(obj), nil })
+	return i.shelf.addIndex(name, fn)
+}
+
+// AddField is AddIndex for a function with one value an object.
+func (i *Informer[T]) AddField(name string, fn FieldFunc[T]) error {
+	if fn == nil {
+		return fmt.Errorf("informer %q: index %q: %w", i.name, name, store.ErrFuncRequired)
+	}
+	return i.shelf.addField(name, fn)
 }
 
 // ByIndex yields the keys and objects that an index has under a value, as they
-// are at the moment of the call, in no particular order and without copying. It
+// are when a loop over them begins, in no particular order and without copying. It
 // returns [ErrIndexNotFound] for an index that was not added. The objects are
 // shared: treat them as immutable.
 func (i *Informer[T]) ByIndex(index, value string) (iter.Seq2[string, T], error) {
-	return i.table.ByIndex(i.name, index, value)
+	return i.shelf.byIndex(index, value)
 }
 
 // Watch returns a channel of changes, as [store.Watcher] documents it; the name
@@ -234,7 +301,7 @@ func (i *Informer[T]) Watch(opts ...store.WatchOption[T]) (events <-chan *store.
 	if i.life.Err() != nil {
 		return nil, nil, fmt.Errorf("informer %q: %w", i.name, ErrStopped)
 	}
-	events, end, err := i.table.Watch(i.name, opts...)
+	events, end, err := i.shelf.watch(opts...)
 	if err != nil {
 		return nil, nil, fmt.Errorf("informer %q: %w", i.name, err)
 	}

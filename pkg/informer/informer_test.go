@@ -10,6 +10,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/larder-dev/larder/pkg/informer"
@@ -197,10 +198,12 @@ func TestSelector(t *testing.T) {
 		server.put("in", "2")
 		server.put("out", "2", "chosen")
 		synctest.Wait()
-		server.compact()
+		down := apierrors.NewInternalError(errors.New("down"))
+		server.fail(down, down)
 		server.put("out", "3")
 		server.put("in", "3", "chosen")
 		server.compact()
+		server.fail(nil, nil)
 		time.Sleep(time.Hour)
 		want := []string{"initial in=1", "delete in=1", "add out=2", "add in=3", "delete out=2"}
 		if got := handler.take(); !slices.Equal(got, want) {
@@ -219,9 +222,11 @@ func TestIndexes(t *testing.T) {
 	inBubble(t, func(t *testing.T, server *server) {
 		server.put("a", "red")
 		server.put("b", "blue")
-		byValue := func(obj *corev1.ConfigMap) []string { return []string{obj.Data["value"]} }
+		oneValue := func(obj *corev1.ConfigMap) string { return obj.Data["value"] }
+		byValue := func(obj *corev1.ConfigMap) []string { return []string{oneValue(obj)} }
 		inf := newConfigMaps(t, server, func(o *informer.Options[*corev1.ConfigMap]) {
 			o.Indexes = map[string]informer.IndexFunc[*corev1.ConfigMap]{"value": byValue}
+			o.Fields = map[string]informer.FieldFunc[*corev1.ConfigMap]{"field": oneValue}
 		})
 		start(t, inf)
 		synctest.Wait()
@@ -230,7 +235,10 @@ func TestIndexes(t *testing.T) {
 		if err := inf.AddIndex("late", byValue); err != nil {
 			t.Fatal(err)
 		}
-		for _, index := range []string{"value", "late"} {
+		if err := inf.AddField("late field", oneValue); err != nil {
+			t.Fatal(err)
+		}
+		for _, index := range []string{"value", "late", "field", "late field"} {
 			found, err := inf.ByIndex(index, "red")
 			if err != nil {
 				t.Fatal(err)
@@ -247,6 +255,9 @@ func TestIndexes(t *testing.T) {
 		}
 		if err := inf.AddIndex("nil", nil); !errors.Is(err, store.ErrFuncRequired) {
 			t.Errorf("nil index: %v", err)
+		}
+		if err := inf.AddField("nil", nil); !errors.Is(err, store.ErrFuncRequired) {
+			t.Errorf("nil field: %v", err)
 		}
 		if err := inf.AddIndex("", byValue); err == nil {
 			t.Error("an index without a name was added")

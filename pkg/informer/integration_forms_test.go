@@ -26,18 +26,20 @@ func TestForms(t *testing.T) {
 	for name, streams := range map[string]bool{"list": false, "streamed list": true} {
 		t.Run(name, func(t *testing.T) {
 			clientfeaturestesting.SetFeatureDuringTest(t, clientfeatures.WatchListClient, streams)
-			t.Run("typed", func(t *testing.T) {
-				requests := follows(t, informer.Options[*corev1.ConfigMap]{}, schema.GroupVersionKind{})
-				requests.expect(t, streams, "application/vnd.kubernetes.protobuf")
-			})
-			t.Run("unstructured", func(t *testing.T) {
-				requests := follows(t, informer.Options[*unstructured.Unstructured]{GVK: configMapGVK}, configMapGVK)
-				requests.expect(t, streams, "application/json")
-			})
-			t.Run("metadata", func(t *testing.T) {
-				requests := follows(t, informer.Options[*metav1.PartialObjectMetadata]{GVK: configMapGVK}, configMapGVK)
-				requests.expect(t, streams, "application/vnd.kubernetes.protobuf")
-			})
+			for name, budget := range map[string]int64{"plain": informer.Plain, "packed": informer.DefaultBudget, "all packed": informer.AllPacked} {
+				t.Run(name+" typed", func(t *testing.T) {
+					requests := follows(t, informer.Options[*corev1.ConfigMap]{Budget: budget}, schema.GroupVersionKind{})
+					requests.expect(t, streams, "application/vnd.kubernetes.protobuf")
+				})
+				t.Run(name+" unstructured", func(t *testing.T) {
+					requests := follows(t, informer.Options[*unstructured.Unstructured]{GVK: configMapGVK, Budget: budget}, configMapGVK)
+					requests.expect(t, streams, "application/json")
+				})
+				t.Run(name+" metadata", func(t *testing.T) {
+					requests := follows(t, informer.Options[*metav1.PartialObjectMetadata]{GVK: configMapGVK, Budget: budget}, configMapGVK)
+					requests.expect(t, streams, "application/vnd.kubernetes.protobuf")
+				})
+			}
 		})
 	}
 }

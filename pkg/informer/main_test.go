@@ -23,10 +23,13 @@ type configMaps = informer.Informer[*corev1.ConfigMap]
 // quiet is a logger that says nothing, unlike the zero logger.
 func quiet() logr.Logger { return funcr.New(func(_, _ string) {}, funcr.Options{}) }
 
+// budget is that of the informers of newConfigMaps. TestPacked changes it.
+var budget = informer.Plain
+
 // newConfigMaps makes an informer of what lw lists, with opts changed by the test.
 func newConfigMaps(t *testing.T, lw cache.ListerWatcher, change func(*informer.Options[*corev1.ConfigMap])) *configMaps {
 	t.Helper()
-	opts := informer.Options[*corev1.ConfigMap]{Logger: quiet()}
+	opts := informer.Options[*corev1.ConfigMap]{Logger: quiet(), Budget: budget}
 	if change != nil {
 		change(&opts)
 	}

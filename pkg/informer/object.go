@@ -20,6 +20,19 @@ type Object interface {
 // keep nor change it.
 type IndexFunc[T Object] func(obj T) []string
 
+// FieldFunc is an [IndexFunc] with exactly one value an object, such as the node
+// of a Pod. An update is cheaper with it: no slice is made.
+type FieldFunc[T Object] func(obj T) string
+
+// StripManagedFields is a transform that drops what the server notes of who set which
+// field: a third of a typical object, and of use to hardly any controller. Packed
+// objects hardly take less without it, but decoding is quicker. Pass it as
+// Options.Transform.
+func StripManagedFields[T Object](obj T) (T, error) {
+	obj.SetManagedFields(nil)
+	return obj, nil
+}
+
 // Key returns the key of an object: "namespace/name", or "name" if it has no
 // namespace. It is the Name of the events of [Informer].Watch.
 func Key(namespace, name string) string {

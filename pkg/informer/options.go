@@ -2,9 +2,12 @@ package informer
 
 import (
 	"fmt"
+	"math"
 	"time"
+	"unicode/utf8"
 
 	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -15,14 +18,17 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/klog/v2"
 
+	"github.com/larder-dev/larder/pkg/codec"
+	"github.com/larder-dev/larder/pkg/gomap"
+	"github.com/larder-dev/larder/pkg/informer/wire"
 	"github.com/larder-dev/larder/pkg/store"
 )
 
 // Options configures an [Informer]. The zero value is good for typed objects; the
 // others need GVK.
 type Options[T Object] struct {
-	// Name is the informer's name in logs and errors, and the Kind of the events
-	// of Watch. Default: the resource, such as "deployments.apps".
+	// Name is the informer's name in logs, errors and metrics, and the Kind of the
+	// events of Watch. Default: the resource, such as "deployments.apps".
 	Name string
 
 	// Scheme knows the Go type T and its list. Default: client-go's, which has
@@ -53,13 +59,34 @@ type Options[T Object] struct {
 	FieldSelector string
 
 	// Transform is applied to every object before it is stored, to drop what
-	// nobody reads. It may change obj and return it. It must keep namespace, name,
+	// nobody reads, such as [StripManagedFields] does. It decodes every object. It may change obj and return it. It must keep namespace, name,
 	// uid and resourceVersion, and be idempotent, for it may be applied twice.
 	// An error or a panic is an [*ObjectError].
 	Transform func(obj T) (T, error)
 
 	// Indexes are the indexes to begin with; see AddIndex.
 	Indexes map[string]IndexFunc[T]
+
+	// Fields are more of them, with one value an object; see AddField.
+	Fields map[string]FieldFunc[T]
+
+	// Paths are indexes too, by the name of each: of the values that a field has, such as
+	// {"spec", "nodeName"}. They are read from what the API server sent, so that no
+	// object is decoded for them, as for Indexes and Fields each is that is written
+	// packed. They need New, and packed objects.
+	Paths map[string]wire.Field
+
+	// Budget is how many bytes of memory may go into objects that are kept decoded.
+	// All objects are held packed, in a tenth of the memory or less; those that are
+	// read often are kept decoded beside that. A read of another one decodes it, which
+	// takes some 20 microseconds for a Pod. [AllPacked] keeps none decoded; [Plain] is
+	// without limit: nothing is packed. Default: [DefaultBudget] for New, where the type
+	// can be packed; Plain for NewFromListerWatcher, to which objects come decoded.
+	Budget int64
+
+	// Compression is how objects are packed: [codec.S2], the default, or [codec.Zstd],
+	// which takes a third less memory, and ten times as long to pack.
+	Compression codec.Compression
 
 	// Resync is the period after which a handler is given every object again,
 	// unless its own options say otherwise. Default: never.
@@ -70,7 +97,23 @@ type Options[T Object] struct {
 	// logr.Discard is the zero logger, silence takes a logger with a sink that
 	// does nothing.
 	Logger logr.Logger
+
+	// Registerer is where the metrics of the informer go, while it runs. Informers
+	// of the same name share their series there: what they count adds up, and
+	// what tells how far they are is that of the last one. Default: nowhere. The
+	// one that a manager of controller-runtime serves is its metrics.Registry.
+	Registerer prometheus.Registerer
 }
+
+// Values of Options.Budget. Others are in bytes.
+const (
+	// DefaultBudget is the default: 32 MiB.
+	DefaultBudget = gomap.DefaultBudget
+	// AllPacked keeps no object decoded: the least memory.
+	AllPacked = gomap.NoBudget
+	// Plain packs nothing: reads never decode, and an object takes what it takes.
+	Plain int64 = math.MaxInt64
+)
 
 // complete fills in the defaults and reports what means nothing.
 func (o *Options[T]) complete() error {
@@ -85,6 +128,15 @@ func (o *Options[T]) complete() error {
 	}
 	if _, err := fields.ParseSelector(o.FieldSelector); err != nil {
 		return fmt.Errorf("%w: FieldSelector %q: %w", ErrInvalidOption, o.FieldSelector, err)
+	}
+	if !utf8.ValidString(o.Name) {
+		return fmt.Errorf("%w: Name %q is not UTF-8", ErrInvalidOption, o.Name)
+	}
+	if o.Budget < 0 && o.Budget != AllPacked {
+		return fmt.Errorf("%w: Budget %d: pass bytes, AllPacked or Plain", ErrInvalidOption, o.Budget)
+	}
+	if o.Compression != "" && o.Compression != codec.S2 && o.Compression != codec.Zstd {
+		return fmt.Errorf("%w: Compression %q: pass codec.S2 or codec.Zstd", ErrInvalidOption, o.Compression)
 	}
 	if o.Resync < 0 {
 		return fmt.Errorf("%w: Resync %v: pass zero or more", ErrInvalidOption, o.Resync)
@@ -118,6 +170,10 @@ func (o *Options[T]) findGVK(example T) (schema.GroupVersionKind, error) {
 
 // HandlerOptions configures one handler. The zero value is good.
 type HandlerOptions struct {
+	// Name labels the metrics of the handler. Handlers of the same name, such as
+	// none, share their series: calls add up, and the lag is the greatest.
+	Name string
+
 	// Resync is the period after which the handler is given every object again
 	// by OnUpdate(obj, obj), between two changes and in order with them. Zero
 	// means the informer's Resync, less than zero never.
@@ -132,6 +188,8 @@ type HandlerOptions struct {
 func watchOptions[T Object](o HandlerOptions) ([]store.WatchOption[T], error) {
 	size := o.BufferSize
 	switch {
+	case !utf8.ValidString(o.Name):
+		return nil, fmt.Errorf("%w: Name %q is not UTF-8", ErrInvalidOption, o.Name)
 	case size < 0:
 		return nil, fmt.Errorf("%w: BufferSize %d: pass zero or more", ErrInvalidOption, size)
 	case size == 0:

@@ -56,13 +56,16 @@ func TestInvalidOptions(t *testing.T) {
 			errOf(informer.New(config, informer.Options[*widget]{})), "Scheme",
 		},
 		"list not in the scheme": {
-			errOf(informer.New(config, informer.Options[*widget]{Scheme: listless})), "WidgetList",
+			errOf(informer.New(config, informer.Options[*widget]{Scheme: listless, Budget: informer.Plain})), "WidgetList",
 		},
 		"type twice in the scheme": {
 			errOf(informer.New(config, informer.Options[*widget]{Scheme: ambiguous})), "GVK",
 		},
 		"interface as type": {
 			errOf(informer.New(config, informer.Options[informer.Object]{})), "informer.Object",
+		},
+		"name in another encoding": {
+			errOf(informer.New(config, informer.Options[*corev1.Pod]{Name: "\xff"})), "Name",
 		},
 		"nil index": {
 			errOf(informer.New(config, informer.Options[*corev1.Pod]{

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 
 	"github.com/larder-dev/larder/pkg/informer"
 )
@@ -60,7 +61,8 @@ func (r *recorder) OnUpdate(oldObj, newObj *corev1.ConfigMap) {
 	r.pause()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if known := r.state[newObj.Name]; known != oldObj {
+	// An object that is not kept decoded is another copy of the same state each time.
+	if known := r.state[newObj.Name]; !equality.Semantic.DeepEqual(known, oldObj) {
 		r.t.Errorf("%s: OnUpdate of %s from %v, but it has %v", r.name, newObj.Name, oldObj, known)
 	}
 	r.state[newObj.Name] = newObj

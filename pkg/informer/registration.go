@@ -42,6 +42,21 @@ func (i *Informer[T]) AddHandler(h Handler[T], opts HandlerOptions) (*Registrati
 	if h == nil {
 		return nil, fmt.Errorf("informer %q: handler: %w", i.name, store.ErrFuncRequired)
 	}
+	return i.register(delivery[T]{handler: h}, opts)
+}
+
+// AddKeyHandler is AddHandler for who needs no more of a change than the object's
+// key: no object is decoded for it. What is said of calls to a [Handler] holds for
+// calls of h.
+func (i *Informer[T]) AddKeyHandler(h func(KeyChange), opts HandlerOptions) (*Registration, error) {
+	if h == nil {
+		return nil, fmt.Errorf("informer %q: handler: %w", i.name, store.ErrFuncRequired)
+	}
+	return i.register(delivery[T]{keys: h}, opts)
+}
+
+// register has a delivery run, which has a handler.
+func (i *Informer[T]) register(d delivery[T], opts HandlerOptions) (*Registration, error) {
 	options, err := watchOptions[T](opts)
 	if err != nil {
 		return nil, fmt.Errorf("informer %q: %w", i.name, err)
@@ -52,15 +67,10 @@ func (i *Informer[T]) AddHandler(h Handler[T], opts HandlerOptions) (*Registrati
 	}
 	ctx, cancel := context.WithCancel(i.life)
 	reg := &Registration{synced: make(chan struct{}), done: make(chan struct{})}
-	d := &delivery[T]{
-		table:   i.table,
-		kind:    i.name,
-		handler: h,
-		options: options,
-		resync:  resync,
-		listed:  i.status.synced,
-		reg:     reg,
-	}
+	d.shelf, d.damaged, d.options = i.shelf, i.damaged, options
+	d.resync, d.listed, d.reg = resync, i.status.synced, reg
+	d.meter = i.meter.handler(opts.Name)
+	context.AfterFunc(ctx, func() { i.meter.forget(d.meter) })
 	reg.remove = func() {
 		cancel()
 		i.handlers.forget(reg)

@@ -14,10 +14,12 @@ import (
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
+
+	"github.com/larder-dev/larder/pkg/informer/wire"
 )
 
-// client makes the requests for one kind, in one of the three forms that objects
-// can be had in. An empty namespace means all, or none.
+// client makes the requests for one kind, in one of the forms that objects can be had
+// in. An empty namespace means all, or none.
 type client interface {
 	list(ctx context.Context, r resource, namespace string, opts metav1.ListOptions) (runtime.Object, error)
 	watch(ctx context.Context, r resource, namespace string, opts metav1.ListOptions) (watch.Interface, error)
@@ -31,8 +33,8 @@ type remote struct {
 }
 
 // newRemote returns what lists and watches the options' kind, in the form that the
-// type of example asks for.
-func newRemote[T Object](cfg *rest.Config, example T, opts Options[T]) (cache.ListerWatcher, error) {
+// type of example asks for, or if there is a kind, packed by it.
+func newRemote[T Object](cfg *rest.Config, example T, opts Options[T], kind *wire.Kind) (cache.ListerWatcher, error) {
 	if cfg == nil {
 		return nil, fmt.Errorf("%w: the rest.Config is nil", ErrInvalidOption)
 	}
@@ -53,6 +55,14 @@ func newRemote[T Object](cfg *rest.Config, example T, opts Options[T]) (cache.Li
 		}
 	}
 
+	if kind != nil {
+		c, err := wire.NewClient(cfg, httpClient, kind)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrInvalidOption, err)
+		}
+		r.client = wireClient{c}
+		return r.listerWatcher(), nil
+	}
 	switch any(example).(type) {
 	case *unstructured.Unstructured:
 		c, e := dynamic.NewForConfigAndClient(cfg, httpClient)
@@ -71,7 +81,11 @@ func newRemote[T Object](cfg *rest.Config, example T, opts Options[T]) (cache.Li
 	if err != nil {
 		return nil, fmt.Errorf("%w: rest.Config: %w", ErrInvalidOption, err)
 	}
-	return &cache.ListWatch{ListWithContextFunc: r.list, WatchFuncWithContext: r.watch}, nil
+	return r.listerWatcher(), nil
+}
+
+func (r *remote) listerWatcher() cache.ListerWatcher {
+	return &cache.ListWatch{ListWithContextFunc: r.list, WatchFuncWithContext: r.watch}
 }
 
 func (r *remote) list(ctx context.Context, opts metav1.ListOptions) (runtime.Object, error) {
@@ -138,6 +152,17 @@ func (c typedClient) request(r resource, namespace string, opts metav1.ListOptio
 		NamespaceIfScoped(namespace, namespace != "").
 		Resource(r.Resource).
 		VersionedParams(&opts, metav1.ParameterCodec)
+}
+
+// wireClient returns objects packed.
+type wireClient struct{ *wire.Client }
+
+func (c wireClient) list(ctx context.Context, r resource, namespace string, opts metav1.ListOptions) (runtime.Object, error) {
+	return orNone(c.List(ctx, r.Resource, namespace, opts))
+}
+
+func (c wireClient) watch(ctx context.Context, r resource, namespace string, opts metav1.ListOptions) (watch.Interface, error) {
+	return c.Watch(ctx, r.Resource, namespace, opts)
 }
 
 // dynamicClient returns objects as *unstructured.Unstructured.

@@ -2,27 +2,13 @@ package informer
 
 import (
 	"context"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
-	"k8s.io/utils/clock"
+
+	"github.com/larder-dev/larder/internal/retry"
 )
-
-// How an attempt to list and watch is followed by the next, as with client-go:
-// after about a second, and then after a delay that grows to half a minute or
-// one, until there was no need for two minutes.
-var backoff = wait.Backoff{
-	Duration: 800 * time.Millisecond,
-	Factor:   2,
-	Jitter:   1,
-	Steps:    10,
-	Cap:      30 * time.Second,
-}
-
-const backoffReset = 2 * time.Minute
 
 // Start keeps the informer up to date until ctx is done. It blocks until then,
 // and until every goroutine that it began has ended; that includes the handlers'
@@ -36,17 +22,19 @@ func (i *Informer[T]) Start(ctx context.Context) error {
 	}
 	stop := context.AfterFunc(ctx, i.end)
 	defer stop()
+	i.meters.add(i.meter)
+	defer i.meters.remove(i.meter)
 	i.handlers.start()
 
 	reflector := cache.NewReflectorWithOptions(i.listen, nil, i.feed, cache.ReflectorOptions{
 		Name:            i.name,
 		TypeDescription: i.name,
-		Clock:           stoppableClock{ctx: i.life},
-		Backoff:         &backoff,
+		Clock:           retry.Clock{Context: i.life},
+		Backoff:         new(retry.Backoff()),
 	})
 	// The loop is not left to the reflector, which would log the errors but not
 	// tell them.
-	delay := backoff.DelayWithReset(clock.RealClock{}, backoffReset)
+	delay := retry.Delay()
 	_ = delay.Until(i.life, true, true, func(ctx context.Context) (bool, error) {
 		i.listAndWatch(ctx, reflector)
 		return false, nil

@@ -2,7 +2,6 @@ package informer
 
 import (
 	"context"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -10,7 +9,6 @@ import (
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
-	"k8s.io/utils/clock"
 )
 
 // source stands between a reflector and the ListerWatcher it reads from. It
@@ -53,7 +51,7 @@ func (s *source) watch(ctx context.Context, opts metav1.ListOptions) (watch.Inte
 	w, err := s.server.WatchWithContext(ctx, opts)
 	switch {
 	case err == nil:
-		s.status.healthy()
+		s.status.watching()
 	case utilnet.IsConnectionRefused(err), apierrors.IsTooManyRequests(err):
 		// The reflector tries the same again, silently, until it succeeds.
 		s.status.failed(err)
@@ -64,23 +62,4 @@ func (s *source) watch(ctx context.Context, opts metav1.ListOptions) (watch.Inte
 func (s *source) applySelectors(opts *metav1.ListOptions) {
 	opts.LabelSelector = s.labelSelector
 	opts.FieldSelector = s.fieldSelector
-}
-
-// stoppableClock is the real clock, except that its waits end with a context. A
-// reflector that backs off from a server that refuses connections waits for
-// nothing but its clock, for up to a minute.
-type stoppableClock struct {
-	clock.RealClock
-	ctx context.Context
-}
-
-// After returns a channel that receives after d, or when the context is done.
-func (c stoppableClock) After(d time.Duration) <-chan time.Time {
-	fired := make(chan time.Time, 1)
-	ctx, cancel := context.WithTimeout(c.ctx, d)
-	context.AfterFunc(ctx, func() {
-		cancel()
-		fired <- c.Now()
-	})
-	return fired
 }

@@ -23,6 +23,9 @@ type status struct {
 	isSynced        bool
 	resourceVersion string
 	err             error
+	lists           uint64        // that were stored
+	watches         uint64        // that the server accepted
+	failures        uint64        // that were noted
 	changed         chan struct{} // closed by the next change; nil while nobody waits
 }
 
@@ -63,6 +66,7 @@ func (s *status) listed(resourceVersion string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.resourceVersion = resourceVersion
+	s.lists++
 	if !s.isSynced {
 		s.isSynced = true
 		close(s.synced)
@@ -78,18 +82,21 @@ func (s *status) watched(resourceVersion string) {
 	s.wakeLocked()
 }
 
-// failed notes what is in the way; healthy, that nothing is.
+// failed notes what is in the way.
 func (s *status) failed(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.err = err
+	s.failures++
 	s.wakeLocked()
 }
 
-func (s *status) healthy() {
+// watching notes that the server has accepted a watch, so that nothing is in the way.
+func (s *status) watching() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.err = nil
+	s.watches++
 }
 
 func (s *status) wakeLocked() {
@@ -146,7 +153,7 @@ func (s *status) wait(ctx context.Context, what string, reached func() bool) err
 			return nil
 		case phase == stopped:
 			return s.inVain(what, ErrStopped)
-		case lasting(err):
+		case IsLasting(err):
 			return &SyncError{Informer: s.informer, Err: err}
 		}
 		select {

@@ -435,6 +435,30 @@ func TestRetriesAreLimited(t *testing.T) {
 	})
 }
 
+// With fairness by namespace, one with a single object waits for one of another that has many.
+func TestFairness(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t)
+		for i := range 20 {
+			b.server.Add(configMap(string(rune('a'+i)), "1"))
+		}
+		quiet := configMap("z", "1")
+		quiet.Namespace = "quiet"
+		b.server.Add(quiet)
+		var calls []string // one worker makes them
+		opts := b.options(reconcile.Func(func(_ context.Context, req reconcile.Request) (reconcile.Result, error) {
+			calls = append(calls, req.Namespace)
+			return reconcile.Result{}, nil
+		}))
+		opts.Queue.FairBy = []func(reconcile.Request) string{func(req reconcile.Request) string { return req.Namespace }}
+		b.run(t, opts)
+		synctest.Wait()
+		if at := slices.Index(calls, "quiet"); len(calls) != 21 || at > 1 {
+			t.Errorf("the quiet namespace came as number %d of %d", at+1, len(calls))
+		}
+	})
+}
+
 // Never more than Workers calls run at once, and so many do.
 func TestWorkers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -3,9 +3,11 @@ package controller
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync/atomic"
 
 	clientgo "k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
@@ -55,15 +57,58 @@ func FromHandler[T informer.Object, R comparable](
 	h handler.TypedEventHandler[T, R],
 	predicates ...predicate.TypedPredicate[T],
 ) Source[R] {
-	return &informerSource[T, R]{informer: inf, handler: h, predicates: predicates}
+	s := &informerSource[T, R]{informer: inf}
+	s.parts = func() error {
+		if h == nil {
+			return fmt.Errorf("%w: the mapping or handler of %s is nil", ErrInvalidSource, s)
+		}
+		for i, p := range predicates {
+			if p == nil {
+				return fmt.Errorf("%w: predicate %d of %s is nil", ErrInvalidSource, i, s)
+			}
+		}
+		return nil
+	}
+	s.subscribe = func(ctx context.Context, queue clientgo.TypedRateLimitingInterface[R]) (*informer.Registration, error) {
+		return inf.AddHandler(&feed[T, R]{ctx: ctx, queue: queue, handler: h, predicates: predicates}, informer.HandlerOptions{})
+	}
+	return s
 }
 
-// informerSource subscribes a handler to an informer from Start until the end of
-// Start's context.
+// FromKeys returns a source of the requests that name the objects of an informer
+// that are created, updated or deleted. No object is decoded for it, which makes it
+// the cheapest source for an informer that packs its objects. Objects that were there
+// before, and resyncs, have low priority, as with [From].
+func FromKeys[T informer.Object](inf *informer.Informer[T]) Source[reconcile.Request] {
+	return &informerSource[T, reconcile.Request]{
+		informer: inf,
+		parts:    func() error { return nil },
+		subscribe: func(_ context.Context, queue clientgo.TypedRateLimitingInterface[reconcile.Request]) (*informer.Registration, error) {
+			return inf.AddKeyHandler(func(c informer.KeyChange) { enqueueKey(queue, c) }, informer.HandlerOptions{})
+		},
+	}
+}
+
+// enqueueKey adds the request that names a changed object.
+func enqueueKey(queue clientgo.TypedRateLimitingInterface[reconcile.Request], c informer.KeyChange) {
+	namespace, name, ok := strings.Cut(c.Key, "/")
+	if !ok {
+		namespace, name = "", c.Key
+	}
+	req := request(namespace, name)
+	if q, ok := queue.(priorityqueue.PriorityQueue[reconcile.Request]); ok && c.Unchanged {
+		q.AddWithOpts(priorityqueue.AddOpts{Priority: new(handler.LowPriority)}, req)
+		return
+	}
+	queue.Add(req)
+}
+
+// informerSource subscribes to an informer from Start until the end of Start's
+// context.
 type informerSource[T informer.Object, R comparable] struct {
-	informer   *informer.Informer[T]
-	handler    handler.TypedEventHandler[T, R]
-	predicates []predicate.TypedPredicate[T]
+	informer  *informer.Informer[T]
+	parts     func() error // what is wrong with the rest
+	subscribe func(ctx context.Context, queue clientgo.TypedRateLimitingInterface[R]) (*informer.Registration, error)
 
 	started      atomic.Bool
 	registration *informer.Registration // set by Start
@@ -81,15 +126,7 @@ func (s *informerSource[T, R]) validate() error {
 	if s.informer == nil {
 		return fmt.Errorf("%w: the informer is nil", ErrInvalidSource)
 	}
-	if s.handler == nil {
-		return fmt.Errorf("%w: the mapping or handler of %s is nil", ErrInvalidSource, s)
-	}
-	for i, p := range s.predicates {
-		if p == nil {
-			return fmt.Errorf("%w: predicate %d of %s is nil", ErrInvalidSource, i, s)
-		}
-	}
-	return nil
+	return s.parts()
 }
 
 // Start subscribes to the informer until ctx ends. It does not block. It returns
@@ -101,9 +138,7 @@ func (s *informerSource[T, R]) Start(ctx context.Context, queue clientgo.TypedRa
 	if !s.started.CompareAndSwap(false, true) {
 		return ErrSourceInUse
 	}
-	registration, err := s.informer.AddHandler(&feed[T, R]{
-		ctx: ctx, queue: queue, handler: s.handler, predicates: s.predicates,
-	}, informer.HandlerOptions{})
+	registration, err := s.subscribe(ctx, queue)
 	if err != nil {
 		return err
 	}

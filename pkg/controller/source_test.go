@@ -2,6 +2,7 @@ package controller_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -72,6 +73,53 @@ func TestSource(t *testing.T) {
 		b.server.Modify(configMap("a", "four"))
 		expect("the end")
 	})
+}
+
+// A source of keys names each changed object, and gives low priority to what was there
+// before.
+func TestFromKeys(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t)
+		b.server.Add(configMap("a", "one"))
+		running(t, b.informer)
+		q := workqueue.New(workqueue.Options[reconcile.Request]{})
+		ctx, cancel := context.WithCancel(t.Context())
+		src := controller.FromKeys(b.informer)
+		if err := src.Start(ctx, q); err != nil {
+			t.Fatal(err)
+		}
+		if err := src.(ctrlsource.SyncingSource).WaitForSync(ctx); err != nil {
+			t.Fatal(err)
+		}
+		namespace := configMap("a", "").Namespace
+		expect := func(what string, want ...string) {
+			t.Helper()
+			for i := range want {
+				want[i] = namespace + "/" + want[i]
+			}
+			synctest.Wait()
+			if got := drainQueue(q); !slices.Equal(got, want) {
+				t.Errorf("after %s the queue has %q, want %q", what, got, want)
+			}
+		}
+		expect("the list", "a@-100")
+		b.server.Add(configMap("b", "two"))
+		b.server.Modify(configMap("a", "three"))
+		expect("a creation and an update", "a@0", "b@0")
+		b.server.Delete(configMap("b", "two"))
+		expect("a deletion", "b@0")
+		if err := src.Start(ctx, q); !errors.Is(err, controller.ErrSourceInUse) {
+			t.Errorf("started twice: %v", err)
+		}
+		cancel()
+		synctest.Wait()
+		b.server.Modify(configMap("a", "four"))
+		expect("the end")
+	})
+	var none *informer.Informer[*corev1.ConfigMap]
+	if err := controller.FromKeys(none).Start(t.Context(), nil); !errors.Is(err, controller.ErrInvalidSource) {
+		t.Errorf("without an informer: %v", err)
+	}
 }
 
 // When a controller has ended, no mapping of its sources runs any more, and what they
@@ -166,6 +214,7 @@ func TestForeignSources(t *testing.T) {
 				break
 			}
 		}
+		synctest.Wait()
 		b.log.expect(t, 1, "Reconciler error", `"request"="7"`)
 	})
 }

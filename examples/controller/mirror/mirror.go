@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/larder-dev/larder/pkg/controller"
+	"github.com/larder-dev/larder/pkg/workqueue"
 )
 
 // Options configure a Mirror. The zero value is good.
@@ -65,6 +66,10 @@ func New(cfg *rest.Config, opts Options) (*Mirror, error) {
 		Sources: []controller.Source[reconcile.Request]{
 			controller.From(cache.configMaps, cache.concernedByConfigMap),
 			controller.From(cache.namespaces, cache.concernedByNamespace, namespaceChanged()),
+		},
+		// A namespace full of sources does not keep those of others waiting.
+		Queue: workqueue.Options[reconcile.Request]{
+			FairBy: []func(reconcile.Request) string{func(source reconcile.Request) string { return source.Namespace }},
 		},
 		Workers:          opts.Workers,
 		ReconcileTimeout: reconcileTimeout,

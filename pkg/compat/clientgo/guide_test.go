@@ -1,0 +1,10 @@
+package clientgo_test
+
+import (
+	"testing"
+
+	"github.com/larder-dev/larder/internal/guide"
+)
+
+// The code in the guide is code of example_test.go, which is compiled.
+func TestGuide(t *testing.T) { guide.Check(t, "../../../docs/moving-from-client-go.md") }

@@ -1,0 +1,384 @@
+package clientgo
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/larder-dev/larder/pkg/gomap"
+	"github.com/larder-dev/larder/pkg/store"
+)
+
+// indexer is a [cache.Indexer] over a shelf. Reads take no lock, and each sees the
+// shelf at one revision.
+type indexer struct {
+	keyOf cache.KeyFunc
+	shelf shelf
+	meter cache.GaugeMetric // of the resourceVersion
+
+	handlers *roster // of the informer whose indexer it is, or nil
+
+	indexers atomic.Pointer[cache.Indexers] // replaced, never changed
+
+	mu sync.Mutex // serializes writers
+
+	// version is the latest resourceVersion that was seen. It is set after the
+	// write: whoever has seen it finds the objects.
+	versionMu sync.Mutex // held for no longer than that
+	version   string
+}
+
+// Selector is what the indexers of this package are besides a [cache.Indexer].
+type Selector interface {
+	cache.Indexer
+
+	// Select yields the keys and objects that meet all of the conditions, at one
+	// revision of the store, in no particular order: those of several indexes at
+	// once, or with labels if one of the indexes is [LabelIndex]. It takes no lock
+	// and copies nothing; packed objects are decoded one by one. The error is
+	// [ErrIndexNotFound].
+	Select(where ...gomap.Condition) (iter.Seq2[string, any], error)
+}
+
+var (
+	_ Selector               = (*indexer)(nil)
+	_ cache.TransactionStore = (*indexer)(nil)
+)
+
+// NewIndexer returns an empty indexer with client-go's semantics. It holds any
+// objects that keyFunc has a key for, and is safe for concurrent use. It copies
+// indexers; a nil function in it counts as none.
+//
+// A write that an index function fails on, or panics, is refused with a
+// [*store.IndexError].
+func NewIndexer(keyFunc cache.KeyFunc, indexers cache.Indexers) cache.Indexer {
+	return newIndexer(keyFunc, indexers, noMetric{}, newPlainShelf())
+}
+
+func newIndexer(keyFunc cache.KeyFunc, indexers cache.Indexers, meter cache.GaugeMetric, s shelf) *indexer {
+	x := &indexer{keyOf: keyFunc, shelf: s, meter: meter}
+	x.indexers.Store(&cache.Indexers{})
+	for name, fn := range indexers {
+		if fn != nil {
+			_ = x.addIndex(name, fn) // of nothing: nothing can fail
+		}
+	}
+	return x
+}
+
+// A store has no empty names, while client-go's does: of a key, and of an index.
+const emptyName = "\x00"
+
+func toName(s string) string {
+	if s == "" {
+		return emptyName
+	}
+	return s
+}
+
+func fromName(s string) string {
+	if s == emptyName {
+		return ""
+	}
+	return s
+}
+
+// Add writes an object. The error is a [cache.KeyError] if it has no key.
+func (x *indexer) Add(obj any) error { return x.Update(obj) }
+
+// Update writes an object, whether there is one of its key or not.
+func (x *indexer) Update(obj any) error {
+	key, err := x.key(obj)
+	if err != nil {
+		return err
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if err := x.shelf.set(toName(key), obj); err != nil {
+		return err
+	}
+	x.sawObject(obj)
+	return nil
+}
+
+// Delete removes the object of obj's key, if there is one. obj is its final state,
+// or a [cache.DeletedFinalStateUnknown].
+func (x *indexer) Delete(obj any) error {
+	key, err := x.key(obj)
+	if err != nil {
+		return err
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if err := x.shelf.delete(toName(key), final{obj}); err != nil {
+		return err
+	}
+	x.sawObject(obj)
+	return nil
+}
+
+// Replace makes the list the content, in one commit. If it returns an error it has
+// changed nothing.
+func (x *indexer) Replace(list []any, resourceVersion string) error {
+	objects := make(map[string]any, len(list))
+	for _, obj := range list {
+		key, err := x.key(obj)
+		if err != nil {
+			return err
+		}
+		objects[toName(key)] = obj
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if err := x.shelf.replace(objects); err != nil {
+		return err
+	}
+	x.saw(resourceVersion)
+	return nil
+}
+
+// Transaction does one write after another, and no other write comes between. What
+// has no key, or is refused, is left out and reported; the rest is done.
+func (x *indexer) Transaction(txns ...cache.Transaction) *cache.TransactionError {
+	if len(txns) == 0 {
+		return nil
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	failed := &cache.TransactionError{SuccessfulIndices: []int{}, TotalTransactions: len(txns)}
+	for i, txn := range txns {
+		if err := x.transact(txn); err != nil {
+			failed.Errors = append(failed.Errors, err)
+			continue
+		}
+		failed.SuccessfulIndices = append(failed.SuccessfulIndices, i)
+	}
+	x.sawObject(txns[len(txns)-1].Object)
+	if len(failed.Errors) == 0 {
+		return nil
+	}
+	return failed
+}
+
+func (x *indexer) transact(txn cache.Transaction) error {
+	key, err := x.key(txn.Object)
+	if err != nil {
+		return err
+	}
+	if txn.Type == cache.TransactionTypeDelete {
+		return x.shelf.delete(toName(key), final{txn.Object})
+	}
+	return x.shelf.set(toName(key), txn.Object)
+}
+
+func (x *indexer) key(obj any) (string, error) {
+	key, err := x.keyOf(obj)
+	if err != nil {
+		return "", cache.KeyError{Obj: obj, Err: err}
+	}
+	return key, nil
+}
+
+// sawObject notes the resourceVersion of an object, if it can have one.
+func (x *indexer) sawObject(obj any) {
+	if m, err := meta.Accessor(obj); err == nil {
+		x.saw(m.GetResourceVersion())
+	}
+}
+
+func (x *indexer) saw(resourceVersion string) {
+	x.versionMu.Lock()
+	x.version = resourceVersion
+	x.versionMu.Unlock()
+	if number, ok := versionNumber(resourceVersion); ok {
+		x.meter.Set(number)
+	}
+}
+
+// Bookmark notes that everything up to a resourceVersion was seen.
+func (x *indexer) Bookmark(resourceVersion string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.saw(resourceVersion)
+}
+
+// LastStoreSyncResourceVersion returns the resourceVersion of the latest write,
+// list or bookmark.
+func (x *indexer) LastStoreSyncResourceVersion() string {
+	x.versionMu.Lock()
+	defer x.versionMu.Unlock()
+	return x.version
+}
+
+// Get returns the object of obj's key.
+func (x *indexer) Get(obj any) (item any, exists bool, err error) {
+	key, err := x.key(obj)
+	if err != nil {
+		return nil, false, err
+	}
+	return x.GetByKey(key)
+}
+
+// GetByKey returns the object of a key. The error is a [*gomap.DecodeError] for a packed
+// object that cannot be decoded, which other reads report and leave out.
+func (x *indexer) GetByKey(key string) (item any, exists bool, err error) {
+	return x.shelf.get(toName(key))
+}
+
+// List returns the objects, in no particular order.
+func (x *indexer) List() []any {
+	_, size := x.shelf.head()
+	return listOf(x.shelf.all(), size)
+}
+
+// listOf returns the objects of a content, about how many there are.
+func listOf(c content, about int) []any {
+	list := make([]any, 0, about)
+	for _, obj := range c.objects {
+		list = append(list, obj)
+	}
+	return list
+}
+
+// ListKeys returns the keys, in no particular order.
+func (x *indexer) ListKeys() []string {
+	_, size := x.shelf.head()
+	return slices.AppendSeq(make([]string, 0, size), x.shelf.all().keys)
+}
+
+// Index returns the objects that have an index value in common with obj.
+func (x *indexer) Index(indexName string, obj any) ([]any, error) {
+	fn := (*x.indexers.Load())[indexName]
+	if fn == nil {
+		return nil, fmt.Errorf("%w: %q", ErrIndexNotFound, indexName)
+	}
+	values, err := fn(obj)
+	if err != nil {
+		return nil, err
+	}
+	if len(values) == 1 {
+		return x.ByIndex(indexName, values[0])
+	}
+	hits, err := x.shelf.choose([]gomap.Condition{gomap.In(toName(indexName), values...)})
+	if err != nil {
+		return nil, err
+	}
+	return listOf(hits, 0), nil
+}
+
+// ByIndex returns the objects under an index value.
+func (x *indexer) ByIndex(indexName, indexedValue string) ([]any, error) {
+	hits, err := x.hits(indexName, indexedValue)
+	if err != nil {
+		return nil, err
+	}
+	return listOf(hits, 0), nil
+}
+
+// IndexKeys returns the keys of the objects under an index value, sorted.
+func (x *indexer) IndexKeys(indexName, indexedValue string) ([]string, error) {
+	hits, err := x.hits(indexName, indexedValue)
+	if err != nil {
+		return nil, err
+	}
+	found := slices.AppendSeq([]string{}, hits.keys)
+	slices.Sort(found)
+	return found, nil
+}
+
+func (x *indexer) hits(indexName, indexedValue string) (content, error) {
+	hits, err := x.shelf.byIndex(toName(indexName), indexedValue)
+	if errors.Is(err, gomap.ErrIndexNotFound) {
+		return hits, fmt.Errorf("%w: %q", ErrIndexNotFound, indexName)
+	}
+	return hits, err
+}
+
+// Select yields what meets all of the conditions.
+func (x *indexer) Select(where ...gomap.Condition) (iter.Seq2[string, any], error) {
+	named := make([]gomap.Condition, len(where))
+	for i, c := range where {
+		named[i] = gomap.In(toName(c.Index), c.Values...)
+	}
+	found, err := x.shelf.choose(named)
+	if errors.Is(err, gomap.ErrIndexNotFound) {
+		return nil, fmt.Errorf("%w: %w", ErrIndexNotFound, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return func(yield func(string, any) bool) {
+		for key, obj := range found.objects {
+			if !yield(fromName(key), obj) {
+				return
+			}
+		}
+	}, nil
+}
+
+// LabelIndex is an index function for the labels of objects, of which [gomap.HasLabel],
+// [gomap.LabelIs] and [gomap.LabelIn] make conditions.
+func LabelIndex(obj any) ([]string, error) { return labelValues("", obj) }
+
+var labelValues = gomap.LabelIndex(func(obj any) map[string]string {
+	m, err := meta.Accessor(obj)
+	if err != nil {
+		return nil // it has no labels
+	}
+	return m.GetLabels()
+})
+
+// ListIndexFuncValues returns the index values that have objects, sorted.
+func (x *indexer) ListIndexFuncValues(indexName string) []string {
+	values, err := x.shelf.indexValues(toName(indexName))
+	if err != nil || values == nil {
+		return []string{} // an index that does not exist has no values
+	}
+	return values
+}
+
+// GetIndexers returns a copy of the index functions.
+func (x *indexer) GetIndexers() cache.Indexers { return maps.Clone(*x.indexers.Load()) }
+
+// AddIndexers adds indexes, also of what is there, one after another in the order
+// of their names. It returns [ErrIndexConflict] for a name that is taken, before it
+// adds any, and a [*store.IndexError] when a function fails on an object: that one
+// and those after it are then not added.
+func (x *indexer) AddIndexers(newIndexers cache.Indexers) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for name := range newIndexers {
+		if (*x.indexers.Load())[name] != nil {
+			return fmt.Errorf("%w: %q", ErrIndexConflict, name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(newIndexers)) {
+		if err := x.addIndex(name, newIndexers[name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (x *indexer) addIndex(name string, fn cache.IndexFunc) error {
+	if fn == nil {
+		return fmt.Errorf("index %q: %w", name, store.ErrFuncRequired)
+	}
+	if err := x.shelf.addIndex(toName(name), func(_ string, obj any) ([]string, error) { return fn(obj) }); err != nil {
+		return err
+	}
+	indexers := x.GetIndexers()
+	indexers[name] = fn
+	x.indexers.Store(&indexers)
+	return nil
+}
+
+// Resync does nothing. It is for stores that are queues.
+func (x *indexer) Resync() error { return nil }

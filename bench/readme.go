@@ -1,0 +1,28 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+)
+
+// A summary stands between two lines of larder's README, the first of which says which.
+const (
+	ratiosShown  = "<!-- written by make bench -->\n"
+	packingShown = "<!-- written by make bench-packing -->\n"
+	shownTo      = "<!-- until here -->\n"
+)
+
+// showIn puts a summary into a file, in place of the one before.
+func showIn(file, shownFrom, summary string) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	before, rest, found := strings.Cut(string(text), shownFrom)
+	_, after, ended := strings.Cut(rest, shownTo)
+	if !found || !ended {
+		return fmt.Errorf("%s: no place for the summary: add the lines %q and %q", file, shownFrom, shownTo)
+	}
+	return os.WriteFile(file, []byte(before+shownFrom+summary+shownTo+after), 0o644)
+}

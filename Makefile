@@ -10,7 +10,7 @@ modules_with = $(shell find . -name go.mod -not -path '*/testdata/*' | sort | wh
 
 .PHONY: help
 help: ## list what there is to make
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: ## run the example controller on a control plane of its own; ARGS are its arguments
@@ -23,6 +23,10 @@ test: compiler ## run every test, with the race detector, against a real API ser
 		echo "testing $$dir" && go -C $$dir test -race -timeout 20m ./... || exit 1; \
 	done
 
+.PHONY: test-peers
+test-peers: compiler ## run client-go's and controller-runtime's own tests against larder
+	@assets="$$(go run ./hack/envtest)" && KUBEBUILDER_ASSETS="$$assets" CGO_ENABLED=1 go run ./hack/peers
+
 # The race detector is linked by the C compiler.
 .PHONY: compiler
 compiler:
@@ -30,14 +34,19 @@ compiler:
 		echo 'The race detector needs a C compiler: install gcc or clang, or set CC.' >&2; exit 1; }
 
 .PHONY: bench
-bench: ## run the benchmarks
-	go test -run '^$$' -bench . -benchmem ./pkg/...
+bench: ## measure beside the peers; ARGS are arguments, such as -quick
+	go -C bench run . $(ARGS)
+
+.PHONY: bench-packing
+bench-packing: ## measure what caches of a real API server take; ARGS are arguments, such as -quick
+	@assets="$$(go run ./hack/envtest)" && KUBEBUILDER_ASSETS="$$assets" go -C bench run . -packing $(ARGS)
 
 .PHONY: lint
 lint: $(LINTER) ## check style, mistakes and layering
 	@for dir in $(call modules_with,*.go); do \
 		echo "linting $$dir" && (cd $$dir && $(LINTER) run ./...) || exit 1; \
 	done
+	@echo 'vetting the store for 32 bits' && GOARCH=386 go vet ./pkg/store/... ./pkg/gomap/...
 
 .PHONY: fmt
 fmt: $(LINTER) ## format the code as lint wants it

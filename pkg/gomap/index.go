@@ -197,7 +197,7 @@ func (t *table[T]) addIndex(ix *index[T]) error {
 		hashes = append(hashes, hashTerms(terms))
 	}
 	for s := range t.current() {
-		s.cur.Load().terms += hashes[0]
+		s.terms += hashes[0]
 		hashes = hashes[1:]
 	}
 	indexes := append(slices.Clip(old), ix)

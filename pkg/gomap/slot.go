@@ -16,6 +16,7 @@ type slot[T any] struct {
 	name  string
 	since uint64                     // the revision of its first version
 	cur   atomic.Pointer[version[T]] // the latest, perhaps pending
+	terms uint64                     // a hash of the index values that it is under; the writer's
 }
 
 func (s *slot[T]) key() string   { return s.name }

@@ -83,6 +83,7 @@ type change[T any] struct {
 	old     *version[T] // what the key holds, or nil
 	spot    spot[slot[T]]
 	terms   []term[T]
+	hash    uint64      // of terms
 	was     []term[T]   // the terms of old, if they are others or it is deleted
 	made    *version[T] // by the commit
 }
@@ -244,7 +245,8 @@ func (t *table[T]) prepare(key string, value T) (c change[T], changed bool, err 
 		return c, false, err
 	}
 	t.terms, c.terms = terms, terms[first:]
-	if c.moved = c.old != nil && c.old.terms != hashTerms(c.terms); c.moved {
+	c.hash = hashTerms(c.terms)
+	if c.moved = c.slot != nil && c.slot.terms != c.hash; c.moved {
 		c.was = t.termsOf(c.slot.name, c.old.value, indexes)
 	}
 	return c, true, nil
@@ -325,7 +327,6 @@ func (t *table[T]) apply(c *change[T]) {
 		flags |= deleted
 	}
 	v := newVersion(c.value, c.rev, flags)
-	v.terms = hashTerms(c.terms)
 	v.prev.Store(c.old)
 	c.made = v
 	if t.store.ledger != nil && t.whole == nil {
@@ -350,6 +351,7 @@ func (t *table[T]) apply(c *change[T]) {
 // begin makes a slot for a change, and puts it wherever it can be found.
 func (t *table[T]) begin(name string, c *change[T]) *slot[T] {
 	s := t.content.make(name, c.rev, c.made)
+	s.terms = c.hash
 	t.content.add(s)
 	for _, term := range c.terms {
 		term.index.posting(term.value).add(s)

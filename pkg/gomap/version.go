@@ -6,7 +6,6 @@ import "sync/atomic"
 type version[T any] struct {
 	value T             // of a deletion: the last state of the object
 	state atomic.Uint64 // its revision and flags; the writer's to change
-	terms uint64        // a hash of the index values that it is under; the writer's
 
 	// prev is the version before it in the same life of its key, from creation to
 	// deletion or, once that was taken out, the latest one before it that a reader

@@ -3,6 +3,7 @@ package gomap
 import (
 	"cmp"
 	"iter"
+	"runtime"
 	"slices"
 	"sync/atomic"
 
@@ -27,7 +28,8 @@ type Cursor[T any] struct {
 	ready  chan struct{}
 	err    error
 
-	pos atomic.Uint64 // the revision that it has reached, which it pins; see compact.go
+	pos    atomic.Uint64 // the revision that it has reached, which it pins; see compact.go
+	closed atomic.Bool   // it pins nothing any more
 
 	place  int         // in the hub's list, -1 when it has left
 	asleep atomic.Bool // everything was read: to be woken by the next change
@@ -37,6 +39,9 @@ type Cursor[T any] struct {
 	batch  []step[T]
 	taken  int    // how much of the batch was delivered
 	done   uint64 // the revision up to which everything was delivered
+
+	digest   atomic.Pointer[digest[T]] // that it reads, or nil
+	digested int                       // how much of it was read
 }
 
 // step is one change for this cursor's reader.
@@ -45,9 +50,11 @@ type step[T any] struct {
 	coalesced bool
 }
 
-// maxBatch bounds the steps that a cursor takes from the log at a time, where
-// it may stop at any version. It limits the memory that the batch keeps alive.
-const maxBatch = 512
+// maxBatch bounds the steps that a cursor takes at a time, and with it the memory that
+// the batch keeps alive. A cursor that has more to read lets others run in between:
+// many that are behind would otherwise keep writers off the processors, for a goroutine
+// and the one that it sends to can share a time slice for as long as both have work.
+const maxBatch = 128
 
 // Cursor returns a cursor over a kind's changes from now on, or with
 // [store.WithInitialReplay] over its content and then its changes.
@@ -130,6 +137,8 @@ func (c *Cursor[T]) Err() error {
 
 // Close releases what the store keeps for the cursor. Calling it again does nothing.
 func (c *Cursor[T]) Close() {
+	c.closed.Store(true)
+	c.leaveDigest()
 	if t := c.table; t.hub.leave(c) && t.whole != nil {
 		t.whole.retire(t)
 	}
@@ -211,10 +220,13 @@ func (c *Cursor[T]) replayTo(yield func(store.Event[T]) bool) bool {
 	if wanted && !c.replay.begun {
 		c.replay.begin()
 	}
-	for wanted {
+	for n := 1; wanted; n++ {
 		s, ok := c.replay.next()
 		if !ok {
 			break
+		}
+		if n%maxBatch == 0 {
+			runtime.Gosched()
 		}
 		if !yield(c.event(s)) {
 			return false
@@ -249,32 +261,44 @@ func (c *Cursor[T]) caughtUp() bool {
 
 // fill takes the next batch. It returns false if there is none.
 func (c *Cursor[T]) fill() bool {
-	if c.err != nil {
-		return false
-	}
-	for {
-		w := c.table.log.view()
-		pos := c.pos.Load()
-		if w.rev == pos {
+	for c.err == nil && c.next() {
+		if c.closed.Load() {
+			c.batch = nil // what it pinned may have gone meanwhile
 			return false
-		}
-		lagged := pos < w.block.low
-		if lagged && c.config.EndOnLag {
-			c.err = store.ErrWatchLagged
-			return false
-		}
-		if c.taken, c.batch = 0, c.batch[:0]; cap(c.batch) > maxBatch {
-			c.batch = nil // of a long way that it was behind
-		}
-		if lagged || !c.reach(c.follow(w, pos)) {
-			c.batch = c.batch[:0]
-			c.coalesce(pos)
 		}
 		if len(c.batch) > 0 {
 			return true
 		}
 		c.done = c.pos.Load()
 	}
+	return false
+}
+
+// next sets the batch to what comes next, be it nothing, and moves the cursor on. It
+// returns false if the cursor has reached the newest revision, or has failed.
+func (c *Cursor[T]) next() bool {
+	if len(c.batch) == maxBatch {
+		runtime.Gosched()
+	}
+	c.taken, c.batch = 0, c.batch[:0]
+	if d := c.digest.Load(); d != nil {
+		c.read(d)
+		return true
+	}
+	w := c.table.log.view()
+	pos := c.pos.Load()
+	if w.rev == pos {
+		return false
+	}
+	lagged := pos < w.block.low
+	if lagged && c.config.EndOnLag {
+		c.err = store.ErrWatchLagged
+		return false
+	}
+	if lagged || !c.reach(c.follow(w, pos)) {
+		c.coalesce(pos)
+	}
+	return true
 }
 
 // reach moves the cursor to a revision, unless what it would pin there may have gone
@@ -305,19 +329,39 @@ func (c *Cursor[T]) follow(w view[T], pos uint64) (next uint64) {
 	}
 }
 
-// coalesce sets the batch to what leads from the state at pos to the newest, and moves
-// the cursor there.
+// coalesce begins to read a digest, instead of the log.
 func (c *Cursor[T]) coalesce(pos uint64) {
-	t := c.table
-	w, pin := t.pin()
-	defer t.board.give(pin)
-	for s := range t.content.view().all() {
-		if step, ok := s.between(pos, w.rev); ok {
-			c.batch = append(c.batch, step)
+	d := c.table.openDigest(pos)
+	c.digested = d.after(pos)
+	c.batch = c.batch[:0]
+	if c.digest.Store(d); c.closed.Load() {
+		c.leaveDigest()
+		return
+	}
+	c.read(d)
+}
+
+// read sets the batch to the next changes of the digest. When there are none left the
+// cursor has reached the digest's revision; until then it stays where it was, with that
+// revision pinned by the digest.
+func (c *Cursor[T]) read(d *digest[T]) {
+	for pos := c.pos.Load(); c.digested < len(d.changed); c.digested++ {
+		if len(c.batch) == maxBatch {
+			return
+		}
+		if s, ok := d.changed[c.digested].slot.between(pos, d.rev); ok {
+			c.batch = append(c.batch, s)
 		}
 	}
-	sortSteps(c.batch)
-	c.pos.Store(w.rev) // while it is pinned
+	c.pos.Store(d.rev)
+	c.leaveDigest()
+}
+
+// leaveDigest gives up the digest, if there is one.
+func (c *Cursor[T]) leaveDigest() {
+	if d := c.digest.Swap(nil); d != nil {
+		c.table.closeDigest(d)
+	}
 }
 
 func sortSteps[T any](steps []step[T]) {
@@ -327,13 +371,7 @@ func sortSteps[T any](steps []step[T]) {
 // between returns what became of a slot's key between two revisions, which are
 // pinned. ok is false if there is nothing to tell, or it is told of another slot.
 func (s *slot[T]) between(pos, rev uint64) (change step[T], ok bool) {
-	if s.since > rev {
-		return change, false
-	}
-	v := s.cur.Load()
-	for v != nil && v.rev() > rev {
-		v = v.prev.Load()
-	}
+	v := s.latest(rev)
 	if v == nil || v.rev() <= pos || v.is(moved) {
 		return change, false
 	}

@@ -90,6 +90,16 @@ func (h *hub[T]) spare(w view[T], floor uint64) uint64 {
 	return floor
 }
 
+// earliest returns the earliest revision that a cursor has reached, at most rev.
+func (h *hub[T]) earliest(rev uint64) uint64 {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	for _, c := range h.cursors {
+		rev = min(rev, c.pos.Load())
+	}
+	return rev
+}
+
 // below adds the cursors' revisions below one to pins.
 func (h *hub[T]) below(rev uint64, ps pins) pins {
 	h.mu.RLock()

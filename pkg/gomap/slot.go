@@ -25,22 +25,22 @@ func (s *slot[T]) stamp() uint64 { return s.since }
 // at returns the version that a slot held at a revision, or nil. The revision has to
 // be pinned.
 func (s *slot[T]) at(rev uint64) *version[T] {
+	if v := s.latest(rev); v != nil && !v.is(ended) {
+		return v
+	}
+	return nil
+}
+
+// latest is at, but returns the mark at the slot's end too.
+func (s *slot[T]) latest(rev uint64) *version[T] {
 	if s.since > rev {
 		return nil
 	}
 	v := s.cur.Load()
-	for v != nil {
-		state := v.state.Load()
-		if state>>flagBits > rev {
-			v = v.prev.Load()
-			continue
-		}
-		if state&ended != 0 {
-			return nil
-		}
-		return v
+	for v != nil && v.rev() > rev {
+		v = v.prev.Load()
 	}
-	return nil
+	return v
 }
 
 // gone tells whether a slot has ended and no reader needs it.

@@ -48,9 +48,10 @@ type table[T any] struct {
 	bytes   atomic.Int64 // by the store's ledger
 	hub     hub[T]
 
-	_     apart
-	board board
-	floor atomic.Uint64 // versions that were replaced up to it may be gone
+	_       apart
+	digests digests[T]
+	board   board
+	floor   atomic.Uint64 // versions that were replaced up to it may be gone
 
 	mu sync.Mutex // held by the writer, for itself and for what follows
 

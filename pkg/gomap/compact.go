@@ -13,8 +13,9 @@ import "slices"
 //   - A reader of the kind at a revision pins it, for the time of the reading.
 //   - A snapshot pins its revision until it is closed, or collected.
 //   - A cursor pins the revision that it has reached. If the log was cut off beyond
-//     that, it looks at all slots, and is told of each key once, as a change from the
-//     version that the key had at that revision.
+//     that, it reads a digest instead, which pins its own: it is told of each key once,
+//     as a change from the version that the key had at the one revision to what it had
+//     at the other.
 //
 // A version is needed if a pin is neither before its revision nor after that of the
 // next one in the chain. What is needed when its record goes is a remnant, and looked

@@ -7,8 +7,8 @@ import (
 )
 
 // digest is what became of a kind between two revisions: the slots that changed, in the
-// order of the latest change of each. It is what a cursor reads that the log was cut off
-// for. To make one takes a look at all slots, and it is as long as they are many, so
+// order of the latest change of each. It is what a cursor reads that has fallen behind
+// the log. Making one takes a look at all slots, and memory for those that changed, so
 // cursors share it: each reads what comes after the revision that it has reached.
 type digest[T any] struct {
 	from    uint64 // no cursor had reached less when it was made

@@ -39,5 +39,6 @@
 // those that somebody still reads (version.go); the latest changes (log.go, over
 // pages.go); and for each value of an index the slots under it (index.go). How a write
 // becomes visible is written down above [table] in table.go; how old versions go, and
-// how readers keep those that they still need, in compact.go.
+// how readers keep those that they still need, in compact.go. A cursor (cursor.go) reads
+// the log or, if it has fallen behind that, a digest (digest.go).
 package gomap

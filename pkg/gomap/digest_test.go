@@ -2,6 +2,7 @@ package gomap
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"sync"
 	"testing"
@@ -39,6 +40,7 @@ func (s *counters) cursor() *counted {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	s.t.Cleanup(c.Close)
 	return &counted{Cursor: c, t: s.t, seen: map[string]int{}}
 }
 
@@ -92,7 +94,6 @@ func TestDigestIsShared(t *testing.T) {
 	var cursors []*counted
 	for range 10 {
 		c := s.cursor()
-		defer c.Close()
 		c.read(math.MaxInt)
 		cursors = append(cursors, c)
 		s.write(10)
@@ -134,7 +135,6 @@ func TestDigestOfOneFurtherBehind(t *testing.T) {
 	}
 	s.write(digestKeys / 2)
 	late := s.cursor()
-	defer late.Close()
 	late.read(math.MaxInt)
 	s.write(5 * digestKeys)
 	late.read(1)
@@ -144,10 +144,7 @@ func TestDigestOfOneFurtherBehind(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	early := &counted{Cursor: c, t: t, seen: map[string]int{}}
-	for key, value := range snap.All() {
-		early.seen[key] = value
-	}
+	early := &counted{Cursor: c, t: t, seen: maps.Collect(snap.All())}
 	snap.Close()
 	for _, c := range []*counted{early, late} {
 		c.read(math.MaxInt)

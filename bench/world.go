@@ -30,8 +30,8 @@ func fullWorld() *World {
 
 func quickWorld() *World {
 	return &World{
-		Pods: 20_000, Items: 200_000, Rounds: 5, Fill: 30 * time.Millisecond,
-		Points: []int{1_000, 10_000, 100_000}, Watchers: []int{0, 1, 10, 100, 1_000, 10_000},
+		Pods: 20_000, Items: 100_000, Rounds: 5, Fill: 30 * time.Millisecond,
+		Points: []int{1_000, 10_000, 100_000}, Watchers: []int{0, 1, 10, 100, 1_000},
 	}
 }
 

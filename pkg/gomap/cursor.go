@@ -1,10 +1,8 @@
 package gomap
 
 import (
-	"cmp"
 	"iter"
 	"runtime"
-	"slices"
 	"sync/atomic"
 
 	"github.com/larder-dev/larder/pkg/store"
@@ -179,7 +177,7 @@ type replay[T any] struct {
 	rev     uint64
 	slots   reader[*slot[T]]
 	begun   bool
-	updated []step[T] // what is not the first of its slot
+	updated []changed[T] // what is not the first of its slot
 }
 
 // begin looks at all slots. It is for the reader, so that no writer waits for it.
@@ -187,26 +185,28 @@ func (r *replay[T]) begin() {
 	r.begun = true
 	for s := range r.slots.span.all() {
 		if v := s.at(r.rev); v != nil && v.rev() != s.since {
-			r.updated = append(r.updated, step[T]{record: record[T]{slot: s, version: v, rev: v.rev()}})
+			r.updated = append(r.updated, changed[T]{s, v.rev()})
 		}
 	}
-	sortSteps(r.updated)
+	sortByRevision(r.updated)
 }
 
 // next returns the next object, false if there is none.
 func (r *replay[T]) next() (s step[T], ok bool) {
 	for {
+		var next changed[T]
 		first, ok := r.slots.peek()
-		if len(r.updated) > 0 && (!ok || r.updated[0].rev < first.since) {
-			s, r.updated = r.updated[0], r.updated[1:]
-			return s, true
-		}
-		if !ok {
+		switch {
+		case len(r.updated) > 0 && (!ok || r.updated[0].rev < first.since):
+			next, r.updated = r.updated[0], r.updated[1:]
+		case ok:
+			next = changed[T]{first, first.since}
+			r.slots.skip()
+		default:
 			return s, false
 		}
-		r.slots.skip()
-		if v := first.at(r.rev); v != nil && v.rev() == first.since {
-			return step[T]{record: record[T]{slot: first, version: v, rev: first.since}}, true
+		if v := next.slot.at(r.rev); v != nil && v.rev() == next.rev {
+			return step[T]{record: record[T]{slot: next.slot, version: v, rev: next.rev}}, true
 		}
 	}
 }
@@ -362,10 +362,6 @@ func (c *Cursor[T]) leaveDigest() {
 	if d := c.digest.Swap(nil); d != nil {
 		c.table.closeDigest(d)
 	}
-}
-
-func sortSteps[T any](steps []step[T]) {
-	slices.SortFunc(steps, func(a, b step[T]) int { return cmp.Compare(a.rev, b.rev) })
 }
 
 // between returns what became of a slot's key between two revisions, which are

@@ -18,6 +18,7 @@ type digest[T any] struct {
 	readers int
 }
 
+// changed is a slot with the revision of its version at the time that matters.
 type changed[T any] struct {
 	slot *slot[T]
 	rev  uint64
@@ -64,8 +65,12 @@ func (t *table[T]) newDigest() *digest[T] {
 			d.changed = append(d.changed, changed[T]{s, v.rev()})
 		}
 	}
-	slices.SortFunc(d.changed, func(a, b changed[T]) int { return cmp.Compare(a.rev, b.rev) })
+	sortByRevision(d.changed)
 	return d
+}
+
+func sortByRevision[T any](slots []changed[T]) {
+	slices.SortFunc(slots, func(a, b changed[T]) int { return cmp.Compare(a.rev, b.rev) })
 }
 
 // after returns how many of the changes are not after a revision.

@@ -139,14 +139,19 @@ func (s *MemStore[T]) GetAll() (map[string]map[string]T, error) {
 	if err != nil {
 		return nil, err
 	}
+	return listAll(kinds, s.List)
+}
+
+// listAll returns the content of those kinds that have any.
+func listAll[T any](kinds []string, list func(kind string, filters ...store.FilterFunc[T]) (map[string]T, error)) (map[string]map[string]T, error) {
 	all := make(map[string]map[string]T)
 	for _, kind := range kinds {
-		list, err := s.List(kind)
+		values, err := list(kind)
 		if err != nil {
 			return nil, err
 		}
-		if len(list) > 0 {
-			all[kind] = list
+		if len(values) > 0 {
+			all[kind] = values
 		}
 	}
 	return all, nil

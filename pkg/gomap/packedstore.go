@@ -246,17 +246,7 @@ func (s *PackedStore[T]) GetAll() (map[string]map[string]T, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := make(map[string]map[string]T)
-	for _, kind := range kinds {
-		list, err := s.List(kind)
-		if err != nil {
-			return nil, err
-		}
-		if len(list) > 0 {
-			all[kind] = list
-		}
-	}
-	return all, nil
+	return listAll(kinds, s.List)
 }
 
 // Set implements [store.Writer].

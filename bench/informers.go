@@ -20,7 +20,7 @@ type follower func(src *source, handlers int, handle func(handler int)) (end fun
 
 // followLarder follows with larder's informer.
 func followLarder(src *source, handlers int, handle func(handler int)) (end func()) {
-	fields := map[string]informer.FieldFunc[*corev1.Pod]{}
+	fields := map[string]informer.SingleValueFunc[*corev1.Pod]{}
 	for name, fn := range podShape.Indexes {
 		fields[name] = fn
 	}

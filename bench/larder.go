@@ -21,7 +21,7 @@ func newLarder[T any](v *Versions[T]) Store[T] {
 		keys:     v.Keys(),
 	}
 	for name, fn := range v.Indexes {
-		must(s.AddField(kind, name, func(_ string, obj T) string { return fn(obj) }))
+		must(s.AddSingleValueIndex(kind, name, func(_ string, obj T) string { return fn(obj) }))
 	}
 	for _, obj := range v.First {
 		s.Set(obj)

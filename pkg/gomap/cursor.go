@@ -1,6 +1,7 @@
 package gomap
 
 import (
+	"context"
 	"iter"
 	"runtime"
 	"sync/atomic"
@@ -12,28 +13,33 @@ import (
 // reader's pace. It keeps the contract of [store.Watcher], replay, coalescing and
 // all, without a goroutine or a channel of its own:
 //
-//	for range cursor.Ready() {
-//		for event := range cursor.Changes() {
-//			...
-//		}
+//	for event := range cursor.All(ctx) {
+//		...
 //	}
+//	return cursor.Err()
+//
+// Who waits for other things as well uses [Cursor.Ready] and [Cursor.Changes].
 //
 // A cursor is for one goroutine at a time; only Ready and Close may be called
 // from others. It must be closed.
 type Cursor[T any] struct {
-	table  *table[T]
+	stream *stream[T]
+	table  *table[T]   // of which it is, or
+	keyed  *keyPart[T] // the key
 	config store.WatchConfig
 	ready  chan struct{}
 	err    error
 
-	pos    atomic.Uint64 // the revision that it has reached, which it pins; see compact.go
+	pos    atomic.Uint64 // the revision that it has reached, which it pins; see history.go
 	closed atomic.Bool   // it pins nothing any more
 
-	place  int         // in the hub's list, -1 when it has left
-	asleep atomic.Bool // everything was read: to be woken by the next change
+	seat   *atomic.Pointer[Cursor[T]] // in the hub, nil when it has left
+	asleep atomic.Bool                // everything was read: to be woken by the next change
 
-	replay *replay[T] // the content to be replayed, or nil
-	synced bool       // the sync marker was delivered, or is not wanted
+	replay *replay[T]  // the content to be replayed, or nil
+	known  *version[T] // of the key, at the cursor's position; nil if there is none
+	synced bool        // the sync marker was delivered, or is not wanted
+	gap    bool        // there was a gap, which is to be told
 	batch  []step[T]
 	taken  int    // how much of the batch was delivered
 	done   uint64 // the revision up to which everything was delivered
@@ -55,69 +61,74 @@ type step[T any] struct {
 const maxBatch = 128
 
 // Cursor returns a cursor over a kind's changes from now on, or with
-// [store.WithInitialReplay] over its content and then its changes.
-func (s *MemStore[T]) Cursor(kind string, opts ...store.WatchOption[T]) (*Cursor[T], error) {
+// [store.WithInitialReplay] over its content and then its changes. It does not wait for
+// writers.
+func (s *engine[T]) Cursor(kind string, opts ...store.WatchOption[T]) (*Cursor[T], error) {
 	if err := s.check(kind); err != nil {
 		return nil, err
 	}
-	c, err := newCursor(opts)
-	if err != nil {
-		return nil, err
-	}
-	t, err := s.table(kind)
-	if err != nil {
-		return nil, err
-	}
-	if err := t.join(c); err != nil {
-		return nil, err
-	}
-	return c, nil
-}
-
-func newCursor[T any](opts []store.WatchOption[T]) (*Cursor[T], error) {
-	config, err := store.NewWatchConfig(opts...)
-	return &Cursor[T]{config: config, ready: make(chan struct{}, 1), synced: !config.SyncMarker}, err
-}
-
-// join begins a cursor at the kind's present state, or at that of the part that
-// it wants.
-func (t *table[T]) join(c *Cursor[T]) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.closed.Load() {
-		return store.ErrClosed
-	}
-	c.table = t
-	if c.config.Part != nil {
-		sel, err := t.selected(c.config.Part)
-		if err != nil {
-			return err
+	return s.begin(kind, opts, func(t *table[T], c *Cursor[T]) error {
+		if part := c.config.Part; part != nil {
+			return t.joinPart(c, *part)
 		}
-		c.table = t.route(sel)
-		c.table.mu.Lock()
-		defer c.table.mu.Unlock()
+		w, pin := t.pin()
+		defer pin.release()
+		return t.join(c, w.rev)
+	})
+}
+
+// begin returns a cursor that has joined the table of a kind.
+func (s *engine[T]) begin(kind string, opts []store.WatchOption[T], join func(*table[T], *Cursor[T]) error) (*Cursor[T], error) {
+	config, err := store.NewWatchConfig(opts...)
+	if err != nil {
+		return nil, err
 	}
-	c.begin(c.table.log.view().rev)
+	for {
+		t, err := s.table(kind)
+		if err != nil {
+			return nil, err
+		}
+		c := &Cursor[T]{config: config, ready: make(chan struct{}, 1), synced: !config.SyncMarker}
+		if err := join(t, c); err != nil {
+			return nil, err
+		}
+		if !t.dismissed.Load() {
+			return c, nil
+		}
+		c.leave() // the kind is about to have another table
+		runtime.Gosched()
+	}
+}
+
+// join begins a cursor at a revision, which the caller has pinned, with a replay of what
+// there was if it wants one.
+func (t *table[T]) join(c *Cursor[T], rev uint64) error {
+	c.table = t
+	if c.config.InitialReplay {
+		c.replay = newReplay(t.content.view(), rev)
+	}
+	c.enter(&t.stream, rev)
+	if err := t.ended(); err != nil {
+		c.leave()
+		return err
+	}
 	return nil
 }
 
-// begin starts a cursor at a revision, with a replay of what there was, if it wants
-// one. The caller holds the table's mu, so that nothing goes until the cursor's
-// position is known; if the revision is not the newest it has to be pinned.
-func (c *Cursor[T]) begin(rev uint64) {
+// enter puts the cursor where the stream's writer sees it.
+func (c *Cursor[T]) enter(s *stream[T], rev uint64) {
+	c.stream = s
 	c.pos.Store(rev)
-	if c.config.InitialReplay {
-		c.replay = &replay[T]{rev: rev, slots: reader[*slot[T]]{span: c.table.content.view()}}
-	} else {
+	if c.replay == nil {
 		c.done = rev
 	}
-	c.table.hub.join(c)
+	s.hub.join(c)
 	c.ready <- struct{}{}
 }
 
 // Ready returns a channel that receives when Changes may have something new: at
-// the beginning, and once everything was read, after a change or when the store
-// is closed.
+// the beginning, and once everything was read, after a change or when the cursor or the
+// store is closed.
 func (c *Cursor[T]) Ready() <-chan struct{} { return c.ready }
 
 // Revision returns the revision up to which Changes has led its reader.
@@ -125,20 +136,57 @@ func (c *Cursor[T]) Revision() uint64 { return c.done }
 
 // Err returns why there will be no more changes: [store.ErrClosed] when the store
 // was closed, [store.ErrWatchLagged] when a cursor with
-// [store.WithoutCoalescing] fell behind. Nil as long as there may be more.
+// [store.WithoutCoalescing] fell behind, [ErrIndexNotFound] when the index was dropped
+// of which the cursor has a value. Nil as long as there may be more, and after Close.
 func (c *Cursor[T]) Err() error {
-	if c.err == nil && c.table.closed.Load() && c.caughtUp() {
-		c.err = store.ErrClosed
+	if c.err == nil && c.stream.ended() != nil && c.caughtUp() {
+		c.err = c.stream.ended()
 	}
 	return c.err
 }
 
-// Close releases what the store keeps for the cursor. Calling it again does nothing.
+// Close releases what the store keeps for the cursor, and ends its loops: Changes and
+// All yield nothing any more, not even the sync marker of a replay that is not complete.
+// It does not wait for writers. Calling it again does nothing.
 func (c *Cursor[T]) Close() {
 	c.closed.Store(true)
-	c.leaveDigest()
-	if t := c.table; t.hub.leave(c) && t.whole != nil {
-		t.whole.retire(t)
+	c.leave()
+	c.signal()
+}
+
+// leave gives up what the store has of the cursor.
+func (c *Cursor[T]) leave() {
+	if d := c.digest.Swap(nil); d != nil {
+		c.table.closeDigest(d)
+	}
+	if c.stream.hub.leave(c) {
+		c.stream.deserted()
+	}
+}
+
+// All yields events, and waits for more when there are none, until ctx ends, the cursor
+// is closed, or there will be no more: [Cursor.Err] then says why. Who breaks off goes
+// on with the next event at the next call of All or Changes.
+func (c *Cursor[T]) All(ctx context.Context) iter.Seq[store.Event[T]] {
+	return func(yield func(store.Event[T]) bool) {
+		for {
+			for event := range c.Changes() {
+				if !yield(event) {
+					return
+				}
+				if ctx.Err() != nil {
+					return
+				}
+			}
+			if c.closed.Load() || c.Err() != nil {
+				return
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-c.ready:
+			}
+		}
 	}
 }
 
@@ -150,13 +198,13 @@ func (c *Cursor[T]) Changes() iter.Seq[store.Event[T]] {
 		if !c.replayTo(yield) {
 			return
 		}
-		if !c.synced {
-			c.synced = true
-			if !yield(store.Event[T]{Kind: c.table.kind, EventType: store.EventTypeSync, Revision: c.done}) {
-				return
+		for !c.closed.Load() && (c.gap || c.taken < len(c.batch) || c.fill()) {
+			if c.gap {
+				if c.gap = false; !yield(c.mark(store.EventTypeGap)) {
+					return
+				}
+				continue
 			}
-		}
-		for c.taken < len(c.batch) || c.fill() {
 			s := c.batch[c.taken]
 			c.batch[c.taken] = step[T]{}
 			c.taken++
@@ -171,82 +219,52 @@ func (c *Cursor[T]) Changes() iter.Seq[store.Event[T]] {
 	}
 }
 
-// replay is the content of a kind at a revision, which is pinned, in the order of
-// the revisions of its versions.
-type replay[T any] struct {
-	rev     uint64
-	slots   reader[*slot[T]]
-	begun   bool
-	updated []changed[T] // what is not the first of its slot
-}
-
-// begin looks at all slots. It is for the reader, so that no writer waits for it.
-func (r *replay[T]) begin() {
-	r.begun = true
-	for s := range r.slots.span.all() {
-		if v := s.at(r.rev); v != nil && v.rev() != s.since {
-			r.updated = append(r.updated, changed[T]{s, v.rev()})
-		}
-	}
-	sortByRevision(r.updated)
-}
-
-// next returns the next object, false if there is none.
-func (r *replay[T]) next() (s step[T], ok bool) {
-	for {
-		var next changed[T]
-		first, ok := r.slots.peek()
-		switch {
-		case len(r.updated) > 0 && (!ok || r.updated[0].rev < first.since):
-			next, r.updated = r.updated[0], r.updated[1:]
-		case ok:
-			next = changed[T]{first, first.since}
-			r.slots.skip()
-		default:
-			return s, false
-		}
-		if v := next.slot.at(r.rev); v != nil && v.rev() == next.rev {
-			return step[T]{record: record[T]{slot: next.slot, version: v, rev: next.rev}}, true
-		}
-	}
-}
-
-// replayTo yields the rest of the replay, and tells whether that is all of it.
+// replayTo yields the rest of the replay and the marker behind it, and tells whether
+// that is all of it.
 func (c *Cursor[T]) replayTo(yield func(store.Event[T]) bool) bool {
-	if c.replay == nil {
-		return true
-	}
-	wanted := c.config.Wants(store.EventTypeCreate)
-	if wanted && !c.replay.begun {
-		c.replay.begin()
-	}
-	for n := 1; wanted; n++ {
-		s, ok := c.replay.next()
-		if !ok {
+	for n := 1; c.replay != nil; n++ {
+		var v *version[T]
+		if c.config.Wants(store.EventTypeCreate) {
+			v = c.replay.next()
+		}
+		if c.closed.Load() {
+			return false // it pins nothing any more: there may have been others
+		}
+		if v == nil {
+			c.done, c.replay = c.replay.rev, nil
 			break
 		}
 		if n%maxBatch == 0 {
 			runtime.Gosched()
 		}
-		if !yield(c.event(s)) {
+		if !yield(c.event(step[T]{record: record[T]{version: v}})) {
 			return false
 		}
 	}
-	c.done, c.replay = c.replay.rev, nil
-	return true
+	if c.synced {
+		return true
+	}
+	c.synced = true
+	return yield(c.mark(store.EventTypeSync))
+}
+
+// mark returns an event that is no change.
+func (c *Cursor[T]) mark(t store.EventType) store.Event[T] {
+	return store.Event[T]{Kind: c.stream.kind, EventType: t, Revision: c.done}
 }
 
 func (c *Cursor[T]) event(s step[T]) store.Event[T] {
+	state := s.version.state.Load()
 	e := store.Event[T]{
-		Kind:      c.table.kind,
-		Name:      s.slot.name,
+		Kind:      c.stream.kind,
+		Name:      s.version.name,
 		EventType: store.EventTypeCreate,
 		Object:    s.version.value,
-		Revision:  s.rev,
+		Revision:  state >> flagBits,
 		Coalesced: s.coalesced,
 	}
 	switch {
-	case s.version.is(deleted):
+	case state&deleted != 0:
 		e.EventType, e.Old = store.EventTypeDelete, e.Object
 	case s.old != nil:
 		e.EventType, e.Old = store.EventTypeUpdate, s.old.value
@@ -256,7 +274,12 @@ func (c *Cursor[T]) event(s step[T]) store.Event[T] {
 
 // caughtUp tells whether everything published was delivered.
 func (c *Cursor[T]) caughtUp() bool {
-	return c.synced && c.replay == nil && c.taken == len(c.batch) && c.table.log.view().rev == c.pos.Load()
+	return c.synced && c.replay == nil && c.taken == len(c.batch) && !c.behind()
+}
+
+// behind tells whether there is something after the cursor's position.
+func (c *Cursor[T]) behind() bool {
+	return c.digest.Load() != nil || c.stream.log.view().rev > c.pos.Load()
 }
 
 // fill takes the next batch. It returns false if there is none.
@@ -266,10 +289,12 @@ func (c *Cursor[T]) fill() bool {
 			c.batch = nil // what it pinned may have gone meanwhile
 			return false
 		}
-		if len(c.batch) > 0 {
+		if len(c.batch) == 0 {
+			c.done = c.pos.Load()
+		}
+		if c.gap || len(c.batch) > 0 {
 			return true
 		}
-		c.done = c.pos.Load()
 	}
 	return false
 }
@@ -285,32 +310,25 @@ func (c *Cursor[T]) next() bool {
 		c.read(d)
 		return true
 	}
-	w := c.table.log.view()
+	w := c.stream.log.view()
 	pos := c.pos.Load()
-	if w.rev == pos {
+	switch {
+	case w.rev <= pos:
 		return false
-	}
-	lagged := pos < w.block.low
-	if lagged && c.config.EndOnLag {
+	case pos >= w.block.low && c.move(c.follow(w, pos)):
+		return true
+	case c.config.EndOnLag:
 		c.err = store.ErrWatchLagged
+		c.batch = c.batch[:0]
 		return false
 	}
-	if lagged || !c.reach(c.follow(w, pos)) {
+	c.gap = c.config.GapMarker
+	c.batch = c.batch[:0]
+	if c.table == nil {
+		c.catchUp()
+	} else {
 		c.coalesce(pos)
 	}
-	return true
-}
-
-// reach moves the cursor to a revision, unless what it would pin there may have gone
-// while it read. One that never coalesces needs nothing there.
-func (c *Cursor[T]) reach(rev uint64) bool {
-	t := c.table
-	pin := t.board.take(rev)
-	defer t.board.give(pin)
-	if t.floor.Load() > rev && !c.config.EndOnLag {
-		return false
-	}
-	c.pos.Store(rev)
 	return true
 }
 
@@ -324,18 +342,35 @@ func (c *Cursor[T]) follow(w view[T], pos uint64) (next uint64) {
 		}
 		c.batch = append(c.batch, step[T]{record: change})
 		if len(c.batch) == maxBatch {
-			return change.rev
+			return change.version.rev()
 		}
 	}
+}
+
+// move sets the cursor's position. It returns false if what it would pin there may have
+// gone while it read.
+func (c *Cursor[T]) move(rev uint64) bool {
+	if c.table != nil {
+		return c.table.move(c, rev)
+	}
+	c.pos.Store(rev)
+	if n := len(c.batch); n > 0 {
+		if c.known = c.batch[n-1].version; c.known.is(deleted) {
+			c.known = nil
+		}
+	}
+	return true
 }
 
 // coalesce begins to read a digest, instead of the log.
 func (c *Cursor[T]) coalesce(pos uint64) {
 	d := c.table.openDigest(pos)
 	c.digested = d.after(pos)
-	c.batch = c.batch[:0]
-	if c.digest.Store(d); c.closed.Load() {
-		c.leaveDigest()
+	c.digest.Store(d)
+	if c.closed.Load() {
+		if c.digest.CompareAndSwap(d, nil) {
+			c.table.closeDigest(d)
+		}
 		return
 	}
 	c.read(d)
@@ -343,48 +378,36 @@ func (c *Cursor[T]) coalesce(pos uint64) {
 
 // read sets the batch to the next changes of the digest. When there are none left the
 // cursor has reached the digest's revision; until then it stays where it was, with that
-// revision pinned by the digest.
+// revision held by the digest.
 func (c *Cursor[T]) read(d *digest[T]) {
 	for pos := c.pos.Load(); c.digested < len(d.changed); c.digested++ {
 		if len(c.batch) == maxBatch {
 			return
 		}
-		if s, ok := d.changed[c.digested].slot.between(pos, d.rev); ok {
+		if s, ok := d.changed[c.digested].slot.between(pos, d.pin.rev); ok {
 			c.batch = append(c.batch, s)
 		}
 	}
-	c.pos.Store(d.rev)
-	c.leaveDigest()
-}
-
-// leaveDigest gives up the digest, if there is one.
-func (c *Cursor[T]) leaveDigest() {
-	if d := c.digest.Swap(nil); d != nil {
+	c.pos.Store(d.pin.rev)
+	if c.digest.CompareAndSwap(d, nil) {
 		c.table.closeDigest(d)
 	}
 }
 
-// between returns what became of a slot's key between two revisions, which are
-// pinned. ok is false if there is nothing to tell, or it is told of another slot.
-func (s *slot[T]) between(pos, rev uint64) (change step[T], ok bool) {
-	v := s.latest(rev)
-	if v == nil || v.rev() <= pos || v.is(moved) {
-		return change, false
-	}
-	old, direct := v.before(pos)
-	if v.is(deleted) && old == nil {
-		return change, false // it came and went unseen
-	}
-	return step[T]{record: record[T]{slot: s, version: v, old: old, rev: v.rev()}, coalesced: !direct}, true
-}
-
 // sleep has the cursor woken by the next change.
 func (c *Cursor[T]) sleep() {
-	if c.asleep.CompareAndSwap(false, true) {
-		c.table.hub.asleep.Add(1)
+	if c.closed.Load() {
+		return // Close has made Ready receive
+	}
+	if !c.asleep.Load() {
+		// It is counted before it says so, and says so before it stops counting: so the
+		// count is never too low, and a writer that finds it to be 0 wakes everybody.
+		c.stream.hub.asleep.Add(1)
+		hook(hookSleep)
+		c.asleep.Store(true)
 	}
 	// A writer that did not see the cursor asleep has published its change before.
-	if c.table.closed.Load() || c.table.log.view().rev != c.pos.Load() {
+	if c.stream.ended() != nil || c.behind() {
 		c.wake()
 	}
 }
@@ -392,10 +415,7 @@ func (c *Cursor[T]) sleep() {
 // wake makes Ready receive, if the cursor sleeps.
 func (c *Cursor[T]) wake() {
 	if c.rouse() {
-		select {
-		case c.ready <- struct{}{}:
-		default:
-		}
+		c.signal()
 	}
 }
 
@@ -404,6 +424,13 @@ func (c *Cursor[T]) rouse() bool {
 	if !c.asleep.CompareAndSwap(true, false) {
 		return false
 	}
-	c.table.hub.asleep.Add(-1)
+	c.stream.hub.asleep.Add(-1)
 	return true
+}
+
+func (c *Cursor[T]) signal() {
+	select {
+	case c.ready <- struct{}{}:
+	default:
+	}
 }

@@ -2,6 +2,7 @@ package gomap
 
 import (
 	"cmp"
+	"math/bits"
 	"slices"
 	"sync"
 )
@@ -11,23 +12,22 @@ import (
 // the log. Making one takes a look at all slots, and memory for those that changed, so
 // cursors share it: each reads what comes after the revision that it has reached.
 type digest[T any] struct {
-	from    uint64 // no cursor had reached less when it was made
-	rev     uint64 // pinned while it has readers
-	pin     pin
+	from    uint64 // it leads on from any revision not before this one
+	pin     pin    // of the revision up to which it leads, while it has readers
 	changed []changed[T]
 	readers int
 }
 
-// changed is a slot with the revision of its version at the time that matters.
-type changed[T any] struct {
-	slot *slot[T]
-	rev  uint64
+// digests are those that cursors of a table read.
+type digests[T any] struct {
+	mu   sync.Mutex
+	open []*digest[T]
 }
 
-// digests has the digest that cursors of a table are sent to.
-type digests[T any] struct {
-	mu     sync.Mutex
-	latest *digest[T] // nil if it has no readers
+// fits tells whether a digest leads on from a revision, and is not much longer than one
+// that begins there would be: who is far behind does not make it longer for others.
+func (d *digest[T]) fits(pos uint64) bool {
+	return d.from <= pos && pos < d.pin.rev && d.pin.rev-d.from <= 4*(d.pin.rev-pos)
 }
 
 // openDigest returns a digest that leads on from a revision that a cursor has reached.
@@ -35,12 +35,15 @@ type digests[T any] struct {
 func (t *table[T]) openDigest(pos uint64) *digest[T] {
 	t.digests.mu.Lock()
 	defer t.digests.mu.Unlock()
-	d := t.digests.latest
-	if d == nil || pos < d.from || pos >= d.rev {
-		d = t.newDigest()
-		t.digests.latest = d
+	for _, d := range t.digests.open {
+		if d.fits(pos) {
+			d.readers++
+			return d
+		}
 	}
+	d := t.newDigest(pos)
 	d.readers++
+	t.digests.open = append(t.digests.open, d)
 	return d
 }
 
@@ -50,18 +53,19 @@ func (t *table[T]) closeDigest(d *digest[T]) {
 	if d.readers--; d.readers > 0 {
 		return
 	}
-	t.board.give(d.pin)
-	if t.digests.latest == d {
-		t.digests.latest = nil
-	}
+	d.pin.release()
+	t.digests.open = slices.DeleteFunc(t.digests.open, func(o *digest[T]) bool { return o == d })
 }
 
-func (t *table[T]) newDigest() *digest[T] {
-	w, short := t.pin()
-	defer t.board.give(short)
-	d := &digest[T]{from: t.hub.earliest(w.rev), rev: w.rev, pin: t.board.hold(w.rev)}
+// newDigest makes one that fits all who are not much further behind than a cursor.
+func (t *table[T]) newDigest(pos uint64) *digest[T] {
+	w, pin := t.hold()
+	d := &digest[T]{pin: pin}
+	if behind := uint64(1) << bits.Len64(w.rev-pos); behind < w.rev {
+		d.from = w.rev - behind
+	}
 	for s := range t.content.view().all() {
-		if v := s.latest(d.rev); v != nil && v.rev() > d.from && !v.is(moved) {
+		if v := s.latest(w.rev); v != nil && v.rev() > d.from && !v.is(moved) {
 			d.changed = append(d.changed, changed[T]{s, v.rev()})
 		}
 	}

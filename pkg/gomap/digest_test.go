@@ -47,11 +47,11 @@ func (s *counters) cursor() *counted {
 // wantNoDigest checks that nothing is kept for cursors that have read all or were closed.
 func (s *counters) wantNoDigest() {
 	s.t.Helper()
-	table := s.lookup("counters")
-	if table.digests.latest != nil {
-		s.t.Errorf("a digest is left, with %d readers", table.digests.latest.readers)
+	table := s.kinds.lookup("counters")
+	for _, d := range table.digests.open {
+		s.t.Errorf("a digest is left, with %d readers", d.readers)
 	}
-	if ps := table.board.below(math.MaxUint64); len(ps) > 0 {
+	if ps := table.holds.below(math.MaxUint64, table.board.below(math.MaxUint64, nil)); len(ps) > 0 {
 		s.t.Errorf("pins are left: %v", ps)
 	}
 }
@@ -107,8 +107,8 @@ func TestDigestIsShared(t *testing.T) {
 		if c.Revision() != before {
 			t.Errorf("cursor %d: at revision %d while much is left of what leads on from %d", i, c.Revision(), before)
 		}
-		if d := s.lookup("counters").digests.latest; d == nil || d.readers != i+1 || len(d.changed) != digestKeys {
-			t.Fatalf("%d cursors read, the digest is %+v", i+1, d)
+		if open := s.kinds.lookup("counters").digests.open; len(open) != 1 || open[0].readers != i+1 || len(open[0].changed) != digestKeys {
+			t.Fatalf("%d cursors read, the digests are %+v", i+1, open)
 		}
 	}
 
@@ -118,7 +118,7 @@ func TestDigestIsShared(t *testing.T) {
 		if n, _ := c.read(math.MaxInt); n != 2*digestKeys-1 {
 			t.Errorf("cursor %d: %d events after the first", i, n)
 		}
-		if w := s.lookup("counters").log.view(); c.Revision() != w.rev {
+		if w := s.kinds.lookup("counters").log.view(); c.Revision() != w.rev {
 			t.Errorf("cursor %d: ends at revision %d of %d", i, c.Revision(), w.rev)
 		}
 	}

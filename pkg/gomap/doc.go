@@ -7,12 +7,29 @@
 //	s.Set("users", "alice", User{Name: "Alice"})
 //	user, ok, err := s.Get("users", "alice")
 //
+// # Values
+//
+// The store hands out the values it holds. What they point to (slices, maps,
+// pointers) is shared with every reader: treat it as immutable, also inside SetFn and
+// Compute. There, a change in place is seen by others before the write, and is no write:
+// the value that is returned equals the one that is there. Change a copy:
+//
+//	s.SetFn("users", "alice", func(u User) (User, error) {
+//		u.Groups = append(slices.Clone(u.Groups), "admins")
+//		return u, nil
+//	})
+//
 // # Concurrency
 //
 // Reads take no lock: they neither wait for a writer nor hold one up. Writes to
 // one kind take effect one after another; writes to different kinds do not
 // affect each other. Every read sees a kind at one revision: all of a batch, or
 // nothing of it.
+//
+// Functions that are given to the store (CompareFunc, ValidateFunc, index functions, what
+// is passed to SetFn, Compute and DeleteIf) run while their kind is locked for writing.
+// They may read it, watch it, close cursors and the store, and write to other kinds. What
+// never returns inside them is a write to the same kind, AddIndex and DropIndex included.
 //
 // # Indexes
 //
@@ -29,16 +46,24 @@
 // # Packed values
 //
 // A [PackedStore] holds values that a codec packs, and those that are read often
-// decoded beside that, within a budget in bytes. It is made of a MemStore of parcels:
-// see packedstore.go, and hotset.go for what is kept decoded.
+// decoded beside that, within a budget in bytes: see packedstore.go, and hotset.go for
+// what is kept decoded.
 //
 // # Structure
 //
-// A [MemStore] is a set of tables, one a kind. A table has a map from key to slot
-// (keymap.go, slot.go), in which are the latest version of the object and behind it
-// those that somebody still reads (version.go); the latest changes (log.go, over
-// pages.go); and for each value of an index the slots under it (index.go). How a write
-// becomes visible is written down above [table] in table.go; how old versions go, and
-// how readers keep those that they still need, in compact.go. A cursor (cursor.go) reads
-// the log or, if it has fallen behind that, a digest (digest.go).
+// Both stores are an engine (engine.go): a set of tables, one a kind (kinds.go). To
+// understand a write takes five nouns:
+//
+//   - A version (version.go) is one value that a key had.
+//   - The key map (keymap.go) has the latest version of each key. Get needs no more.
+//   - A slot (slot.go) is where the content of the kind and its indexes (index.go) find
+//     the latest version of a key.
+//   - The log (log.go, over pages.go) has the latest changes.
+//   - The history (history.go) is the log, the older versions that readers still need,
+//     and how they say so.
+//
+// How a write becomes visible is written down above [table] in table.go. A cursor
+// (cursor.go) begins with a replay (replay.go) and reads the log or, if it has fallen
+// behind that, a digest (digest.go) of what became of each key; the hub (hub.go) wakes it.
+// Cursors of a part of the kind have a stream of their own (parts.go).
 package gomap

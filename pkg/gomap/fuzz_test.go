@@ -261,7 +261,7 @@ func (m *reference) setFn(key string, value int, fails bool) {
 	})
 	switch {
 	case !known:
-		m.equal("error", err, store.ErrKeyNotFound)
+		m.equal("error", errors.Is(err, store.ErrKeyNotFound), true)
 	case fails:
 		m.equal("error", err, errFuzz)
 	case m.rejects(map[string]int{key: value}):

@@ -3,6 +3,8 @@ package gomap
 import (
 	"sync"
 	"sync/atomic"
+
+	"github.com/larder-dev/larder/pkg/store"
 )
 
 // hotset keeps decoded values within a budget. It decides as S3-FIFO does (Yang et
@@ -10,6 +12,10 @@ import (
 // small queue; only if it is read again there, or soon after it fell out, does it
 // get into the main one. So a scan of everything passes through the small queue
 // and leaves the rest alone.
+//
+// A value whose key has another one by now is stale. It is kept for the cursors that have
+// yet to read how the one became the other, so that each of their readers need not decode
+// it again: until all of them have, or the budget is full, for stale values go first.
 //
 // A reader that finds its value takes no lock. The lock is for what was decoded,
 // which took far longer.
@@ -19,8 +25,34 @@ type hotset[T any] struct {
 	mu     sync.Mutex
 	small  queue[T]
 	main   queue[T]
-	ghosts queue[T] // what is remembered: as much as there are values
-	scale  scale
+	ghosts queue[T]   // what is remembered: as many as there ever were values
+	homes  []*home[T] // have the stale ones
+	values int        // that are kept, and
+	most   int        // were ever
+	bytes  int64      // that they take
+}
+
+// home is where the parcels of one kind come from.
+type home[T any] struct {
+	kind    string
+	codec   store.Codec[T]
+	hot     *hotset[T]
+	decodes atomic.Uint64
+	decoded atomic.Int64 // values that are kept, and
+	bytes   atomic.Int64 // what they take
+
+	// Guarded by hot.mu:
+	stale queue[T]
+	read  uint64 // all cursors have reached this revision
+
+	weighing sync.Mutex
+	scale    scale
+}
+
+func (h *hotset[T]) add(o *home[T]) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.homes = append(h.homes, o)
 }
 
 // smallShare is the part of the budget that is small's, as its authors chose it.
@@ -36,7 +68,6 @@ type resident[T any] struct {
 
 	newer, older *resident[T] // in its queue
 	queue        *queue[T]
-	stale        bool // the key has another value
 	heir         bool // of one that is arriving: the value before was hot
 }
 
@@ -103,74 +134,120 @@ func (r *resident[T]) remove() {
 
 // admit takes in a value that was decoded of a parcel, and returns the one that
 // readers of the parcel share, which may be another's that was faster.
-func (h *hotset[T]) admit(p *Parcel[T], value T) T {
+func (h *hotset[T]) admit(p *Parcel[T], value T) T { return h.take(p, value, false) }
+
+// fill is admit as long as there is room. It is no use of the value.
+func (h *hotset[T]) fill(p *Parcel[T], value T) T { return h.take(p, value, true) }
+
+func (h *hotset[T]) take(p *Parcel[T], value T, ifRoom bool) T {
 	if h.budget <= 0 {
 		return value
 	}
+	size := p.home.weigh(p, value)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	was := p.slot.Load()
 	switch {
 	case was.readable():
-		was.touch()
+		if !ifRoom {
+			was.touch()
+		}
 		return was.value
-	case was != nil && was.state != ghost:
-		return value // is being written
+	case was != nil && was.state != ghost,
+		p.stale() && p.replaced.Load() <= p.home.read,
+		size > h.budget,
+		ifRoom && h.bytes+size > h.budget:
+		return value // is being written, or not worth keeping
 	}
-	r := &resident[T]{value: value, parcel: p, size: h.scale.size(p.packed.Len(), value) + residentSize}
-	if r.size > h.budget || !p.slot.CompareAndSwap(was, r) {
+	r := &resident[T]{value: value, parcel: p, size: size}
+	if !p.slot.CompareAndSwap(was, r) {
 		return value
 	}
-	if was == nil {
-		h.small.push(r)
-	} else {
+	if was != nil {
 		was.remove()
-		h.main.push(r)
 	}
+	// It may be replaced just now. Whoever does so marks it before looking at its slot.
+	switch {
+	case p.stale():
+		p.home.stale.push(r)
+	case was != nil:
+		h.main.push(r)
+	default:
+		h.small.push(r)
+	}
+	h.bytes += size
+	h.values++
+	h.most = max(h.most, h.values)
 	p.home.decoded.Add(1)
-	p.home.bytes.Add(r.size)
+	p.home.bytes.Add(size)
 	h.shrink()
 	return value
 }
 
+// weigh returns the bytes that a value of a parcel takes, about.
+func (o *home[T]) weigh(p *Parcel[T], value T) int64 {
+	o.weighing.Lock()
+	defer o.weighing.Unlock()
+	return o.scale.size(p.packed.Len(), value) + residentSize
+}
+
 // shrink lets values go until the budget is kept.
 func (h *hotset[T]) shrink() {
-	for spared := 0; h.small.bytes+h.main.bytes > h.budget; {
+	for _, o := range h.homes {
+		for h.bytes > h.budget && o.stale.count > 0 {
+			h.drop(o.stale.back)
+		}
+	}
+	for spared := 0; h.bytes > h.budget; {
 		if h.main.count == 0 || h.small.bytes > h.budget/smallShare {
 			r := h.small.back
-			r.remove()
-			if r.stale || r.uses.Load() < 2 {
+			if r.uses.Load() < 2 {
 				h.drop(r)
 				continue
 			}
+			r.remove()
 			r.uses.Store(0)
 			h.main.push(r)
 			continue
 		}
 		r := h.main.back
-		r.remove()
 		// Once round and no further, however busy the readers are.
 		if r.uses.Load() == 0 || spared > maxUses*h.main.count {
 			h.drop(r)
 			continue
 		}
 		spared++
+		r.remove()
 		r.uses.Add(-1)
 		h.main.push(r)
 	}
 }
 
-// drop forgets the value of a resident that is in no queue any more, and remembers
-// for a while that it was there.
+// drop forgets the value of a resident, and remembers for a while that it was there.
 func (h *hotset[T]) drop(r *resident[T]) {
 	p := r.parcel
+	stale := r.queue == &p.home.stale
+	r.remove()
+	h.bytes -= r.size
+	h.values--
 	p.home.decoded.Add(-1)
 	p.home.bytes.Add(-r.size)
-	if r.stale {
+	if stale {
 		p.slot.Store(nil)
 		return
 	}
 	h.remember(p, r)
+}
+
+// passed lets those stale values go that no cursor has yet to read: all have reached a
+// revision.
+func (o *home[T]) passed(rev uint64) {
+	o.hot.mu.Lock()
+	defer o.hot.mu.Unlock()
+	o.read = max(o.read, rev)
+	for r := o.stale.back; r != nil && r.parcel.replaced.Load() <= o.read; r = o.stale.back {
+		o.hot.drop(r)
+	}
 }
 
 // remember makes a parcel, whose slot has r, one whose next reader finds it worth
@@ -181,7 +258,7 @@ func (h *hotset[T]) remember(p *Parcel[T], r *resident[T]) {
 		return
 	}
 	h.ghosts.push(g)
-	for h.ghosts.count > max(h.small.count+h.main.count, minGhosts) {
+	for h.ghosts.count > max(h.most, minGhosts) {
 		last := h.ghosts.back
 		last.remove()
 		last.parcel.slot.CompareAndSwap(last, nil)
@@ -190,29 +267,39 @@ func (h *hotset[T]) remember(p *Parcel[T], r *resident[T]) {
 
 const minGhosts = 16
 
-// succeed is called when a key's parcel gives way to another, or to none. The old
-// value stays for those who compare the two, but not for long; the new one, which is
-// arriving, is worth keeping if the old one was.
-func (h *hotset[T]) succeed(prev, next *Parcel[T]) {
-	if prev.slot.Load() == nil {
-		return
+// replace is called when a key's parcel gives way to another, or to none, at a revision.
+// The new one, which is arriving, is worth keeping if the old one was.
+func (h *hotset[T]) replace(prev, next *Parcel[T], rev uint64, deleted bool) {
+	hot := h.setStale(prev, rev)
+	switch a := next.slot.Load(); {
+	case deleted:
+		h.setStale(next, rev)
+	case a != nil:
+		a.heir = hot
+	}
+}
+
+// setStale is called when a parcel is no longer what its key has, since a revision. It
+// tells whether its value was worth keeping.
+func (h *hotset[T]) setStale(p *Parcel[T], rev uint64) (hot bool) {
+	p.replaced.Store(rev)
+	if p.slot.Load() == nil {
+		return false
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	r := prev.slot.Load()
+	r := p.slot.Load()
 	if r == nil || r.queue == nil {
-		return
+		return false
 	}
-	if a := next.slot.Load(); a != nil && next != prev {
-		a.heir = r.queue != &h.small || r.uses.Load() > 1
-	}
+	hot = r.queue != &h.small || r.uses.Load() > 1
 	r.remove()
 	if r.state == ghost {
-		prev.slot.Store(nil)
+		p.slot.Store(nil)
 	} else {
-		r.stale = true
-		h.small.push(r)
+		p.home.stale.push(r)
 	}
+	return hot
 }
 
 // arrived ends what began when a parcel was made to be written.

@@ -6,6 +6,7 @@ import (
 	"hash/maphash"
 	"iter"
 	"slices"
+	"sync/atomic"
 
 	"github.com/larder-dev/larder/pkg/store"
 )
@@ -15,9 +16,9 @@ import (
 // change them. An error or a panic rejects the write with a [store.IndexError].
 type IndexFunc[T any] func(key string, value T) ([]string, error)
 
-// FieldFunc returns the one value under which an index finds an object. What holds
+// SingleValueFunc returns the one value under which an index finds an object. What holds
 // for an [IndexFunc] holds for it.
-type FieldFunc[T any] func(key string, value T) string
+type SingleValueFunc[T any] func(key string, value T) string
 
 var (
 	// ErrIndexNotFound is returned for an index that the kind does not have.
@@ -32,26 +33,37 @@ var (
 type index[T any] struct {
 	name     string
 	fn       IndexFunc[T]
-	field    FieldFunc[T] // instead of fn
+	single   SingleValueFunc[T] // instead of fn
 	postings *keymap[posting[T], *posting[T]]
 	since    uint64 // the kind's revision when the index was made: it knows none before
 	seed     maphash.Seed
 }
 
+// SingleValueFunc
 // term is one value of one index.
 type term[T any] struct {
 	index *index[T]
 	value string
 }
 
-// posting is the slots under one value of an index.
+// posting is the slots under one value of an index. Many an index has one object under
+// each value, so that the first slot needs no more than a pointer.
 type posting[T any] struct {
 	index *index[T]
 	value string
-	slots[T]
+	one   atomic.Pointer[slot[T]]
+	many  atomic.Pointer[slots[T]] // once there was a second one: all
 }
 
 func (p *posting[T]) key() string { return p.value }
+
+// view returns the slots as they are now.
+func (p *posting[T]) view() span[*slot[T]] {
+	if many := p.many.Load(); many != nil {
+		return many.view()
+	}
+	return spanOf(slotShift, p.one.Load())
+}
 
 // compute appends the terms of a value, index by index.
 func compute[T any](terms []term[T], kind, key string, value T, indexes []*index[T]) ([]term[T], error) {
@@ -72,8 +84,8 @@ func (ix *index[T]) appendTerms(terms []term[T], key string, value T) (added []t
 			err = fmt.Errorf("index function panicked: %v", r)
 		}
 	}()
-	if ix.field != nil {
-		return append(terms, term[T]{ix, ix.field(key, value)}), nil
+	if ix.single != nil {
+		return append(terms, term[T]{ix, ix.single(key, value)}), nil
 	}
 	values, err := ix.fn(key, value)
 	if err != nil {
@@ -100,22 +112,45 @@ func hashTerms[T any](terms []term[T]) (sum uint64) {
 	return sum
 }
 
-// posting returns the posting of a value, and makes one if there is none.
-func (ix *index[T]) posting(value string) *posting[T] {
+// add puts a slot under a value.
+func (ix *index[T]) add(value string, s *slot[T]) {
 	p := ix.postings.get(value)
 	if p == nil {
 		p = &posting[T]{index: ix, value: value}
-		p.init()
+		p.one.Store(s)
 		ix.postings.put(p)
+		return
 	}
-	return p
+	many := p.many.Load()
+	if many == nil {
+		many = new(slots[T])
+		many.init()
+		many.add(p.one.Load())
+		defer p.many.Store(many)
+	}
+	many.add(s)
 }
 
-// leave is called when one of the slots is gone.
+// leave is called when one of the slots was retired.
 func (p *posting[T]) leave() {
-	if p.slots.leave(); p.total == 0 {
+	many := p.many.Load()
+	if many != nil {
+		many.leave()
+	}
+	if many == nil || many.total == 0 {
 		p.index.postings.remove(p)
 	}
+}
+
+// appendFound appends the terms of an index under which a slot is. It looks at all values.
+func (ix *index[T]) appendFound(terms []term[T], s *slot[T]) []term[T] {
+	for p := range ix.postings.all() {
+		r := reader[*slot[T]]{span: p.view()}
+		if found, ok := r.seek(s.since); ok && found == s {
+			terms = append(terms, term[T]{ix, p.value})
+		}
+	}
+	return terms
 }
 
 // find returns the slots under a value, as they are or soon will be.
@@ -135,7 +170,7 @@ func (t *table[T]) byIndex(name, value string) (iter.Seq2[string, T], error) {
 	}
 	return func(yield func(string, T) bool) {
 		w, pin := t.pin()
-		defer t.board.give(pin)
+		defer pin.release()
 		if found, ok := ix.find(value); ok {
 			objectsAt(found, w.rev)(yield)
 		}
@@ -149,7 +184,7 @@ func (t *table[T]) indexValues(name string) ([]string, error) {
 		return nil, err
 	}
 	w, pin := t.pin()
-	defer t.board.give(pin)
+	defer pin.release()
 	var values []string
 	for p := range ix.postings.all() {
 		for range objectsAt(p.view(), w.rev) {
@@ -172,11 +207,6 @@ func (t *table[T]) index(name string) (*index[T], error) {
 
 // addIndex fills an index with the kind's content and keeps it from then on.
 func (t *table[T]) addIndex(ix *index[T]) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.closed.Load() {
-		return store.ErrClosed
-	}
 	old := *t.indexes.Load()
 	if _, err := t.index(ix.name); err == nil {
 		return fmt.Errorf("%w: %q of kind %q", ErrIndexExists, ix.name, t.kind)
@@ -186,21 +216,41 @@ func (t *table[T]) addIndex(ix *index[T]) error {
 	ix.seed = maphash.MakeSeed()
 	var terms []term[T]
 	var hashes []uint64
-	for s := range t.current() {
+	for v := range t.current() {
 		var err error
-		if terms, err = compute(terms[:0], t.kind, s.name, s.cur.Load().value, []*index[T]{ix}); err != nil {
+		if terms, err = compute(terms[:0], t.kind, v.name, v.value, []*index[T]{ix}); err != nil {
 			return err
 		}
 		for _, term := range terms {
-			ix.posting(term.value).add(s)
+			ix.add(term.value, v.slot)
 		}
 		hashes = append(hashes, hashTerms(terms))
 	}
-	for s := range t.current() {
-		s.terms += hashes[0]
+	if err := t.ended(); err != nil {
+		return err
+	}
+	for v := range t.current() {
+		v.terms += hashes[0]
 		hashes = hashes[1:]
 	}
 	indexes := append(slices.Clip(old), ix)
 	t.indexes.Store(&indexes)
+	return nil
+}
+
+// dropIndex takes an index away. Readers that have it go on with what it knew.
+func (t *table[T]) dropIndex(name string) error {
+	ix, err := t.index(name)
+	if err != nil {
+		return err
+	}
+	indexes := slices.DeleteFunc(slices.Clone(*t.indexes.Load()), func(other *index[T]) bool { return other == ix })
+	t.indexes.Store(&indexes)
+	for p := range ix.postings.all() {
+		for v := range currentOf(p.view()) {
+			v.terms -= term[T]{ix, p.value}.hash()
+		}
+	}
+	t.parts.end(ix, fmt.Errorf("%w: %q of kind %q was dropped", ErrIndexNotFound, name, t.kind))
 	return nil
 }

@@ -270,7 +270,7 @@ func TestIndexModel(t *testing.T) {
 // A field is an index of one value an object; a write through it makes no slice.
 func TestField(t *testing.T) {
 	s := newPods(t)
-	must(t, s.AddField("pods", "node", func(_ string, p pod) string {
+	must(t, s.AddSingleValueIndex("pods", "node", func(_ string, p pod) string {
 		if p.Node == "panic" {
 			panic("no such node")
 		}
@@ -288,7 +288,7 @@ func TestField(t *testing.T) {
 	if err := set("c", "panic"); !isIndexError(err) {
 		t.Fatalf("a function that panics: %v", err)
 	}
-	if err := s.AddField("pods", "none", nil); !errors.Is(err, store.ErrFuncRequired) {
+	if err := s.AddSingleValueIndex("pods", "none", nil); !errors.Is(err, store.ErrFuncRequired) {
 		t.Fatalf("no function: %v", err)
 	}
 }
@@ -298,8 +298,8 @@ func TestField(t *testing.T) {
 func TestFieldAllocations(t *testing.T) {
 	s := gomap.NewMemStore[int](store.StoreOptions[int]{CompareFn: func(a, b int) bool { return a == b }})
 	defer s.Close()
-	must(t, s.AddField("numbers", "role", func(string, int) string { return "any" }))
-	must(t, s.AddField("numbers", "size", func(string, int) string { return "any" }))
+	must(t, s.AddSingleValueIndex("numbers", "role", func(string, int) string { return "any" }))
+	must(t, s.AddSingleValueIndex("numbers", "size", func(string, int) string { return "any" }))
 	i := 0
 	if allocs := testing.AllocsPerRun(10_000, func() { i++; _, _ = s.Set("numbers", "a", i) }); allocs > 3 {
 		t.Errorf("%v allocations a write", allocs)

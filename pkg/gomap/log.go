@@ -2,21 +2,20 @@ package gomap
 
 // record is one change in a log.
 type record[T any] struct {
-	slot    *slot[T]
 	version *version[T]
 	old     *version[T] // that the key held before, or nil
-	rev     uint64
 }
 
-func (r record[T]) stamp() uint64 { return r.rev }
+func (r record[T]) stamp() uint64 { return r.version.rev() }
 
 // log is the latest changes of a kind. What is published with each is the number of
-// keys that are then held.
+// keys that are then held. It is cut off by whole pages and never swept, so that all
+// pages but the last are full.
 type log[T any] struct {
 	pages[record[T]]
 }
 
-// logShift gives the log pages of 64 records: it is cut off by whole pages.
+// logShift gives the log pages of 64 records.
 const logShift = 6
 
 func (l *log[T]) init(rev uint64) { l.pages.init(logShift, rev) }
@@ -35,4 +34,10 @@ func (l *log[T]) view() view[T] {
 		v.rev = w.last(n - 1)
 	}
 	return v
+}
+
+// unread returns how many records are after a revision.
+func (w view[T]) unread(rev uint64) int {
+	r := w.after(rev)
+	return w.length - (min(r.page<<logShift, w.length) - len(r.rest))
 }

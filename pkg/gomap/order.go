@@ -39,11 +39,11 @@ type Page[T any] struct {
 // page after page sees every key that is there all the time once, and none twice.
 // The first call sorts the keys; later ones take O(limit) time and O(log n) for
 // each key that came or went since the last. Writers are not held up.
-func (s *MemStore[T]) Page(kind, prefix, after string, limit int) (Page[T], error) {
+func (s *engine[T]) Page(kind, prefix, after string, limit int) (Page[T], error) {
 	if err := s.check(kind); err != nil {
 		return Page[T]{}, err
 	}
-	if t := s.lookup(kind); t != nil {
+	if t := s.kinds.lookup(kind); t != nil {
 		return t.page(prefix, after, limit), nil
 	}
 	return Page[T]{}, nil
@@ -54,7 +54,7 @@ func (t *table[T]) page(prefix, after string, limit int) Page[T] {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	w, pin := t.pin()
-	defer t.board.give(pin)
+	defer pin.release()
 	o.catchUp(t, w)
 	page, ok := t.pageAt(w.rev, prefix, after, limit)
 	if !ok {
@@ -89,7 +89,7 @@ func (t *table[T]) sorted(rev uint64, prefix, after string, limit int) Page[T] {
 }
 
 // pageAt reads a page at a revision that the order has caught up with. ok is false
-// if a key of it has another slot meanwhile, or none.
+// if a key of it was deleted meanwhile.
 func (t *table[T]) pageAt(rev uint64, prefix, after string, limit int) (page Page[T], ok bool) {
 	page.Revision = rev
 	for key := range t.order.from(prefix, after) {
@@ -100,12 +100,8 @@ func (t *table[T]) pageAt(rev uint64, prefix, after string, limit int) (page Pag
 			page.Next = page.Items[limit-1].Key
 			break
 		}
-		s := t.keys.get(key)
-		if s == nil {
-			return page, false
-		}
-		v := s.at(rev)
-		if v == nil {
+		v := t.keys.get(key).at(rev)
+		if v == nil || v.is(deleted) {
 			return page, false
 		}
 		page.Items = append(page.Items, store.KeyValue[T]{Key: key, Value: v.value})
@@ -132,9 +128,9 @@ func (o *order[T]) catchUp(t *table[T], w view[T]) {
 				break
 			}
 			if change.version.is(deleted) {
-				o.remove(change.slot.name)
+				o.remove(change.version.name)
 			} else if change.old == nil {
-				o.insert(change.slot.name)
+				o.insert(change.version.name)
 			}
 		}
 	}

@@ -1,10 +1,9 @@
 package gomap
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"iter"
-	"slices"
 	"sync"
 
 	"github.com/larder-dev/larder/pkg/store"
@@ -21,10 +20,11 @@ import (
 // returns the caller's own. What is written is packed before the write returns,
 // so that the caller may go on and change it; nobody's change reaches the store.
 //
-// Reads of many values (List, Values, GetAll) neither keep what they decode nor
-// count as uses. [PackedStore.All], [PackedStore.ByIndex] and the like yield
-// parcels: who needs only keys, or some of the values, pays for no others. The
-// same holds for [PackedStore.Cursor]; [PackedStore.Watch] decodes every event.
+// Reads of many values (List, Values, GetAll) keep what they decode as long as the
+// budget has room, and put nothing else out of it. [PackedStore.All],
+// [PackedStore.ByIndex] and the like yield parcels: who needs only keys, or some of the
+// values, pays for no others. The same holds for [PackedStore.Cursor];
+// [PackedStore.Watch] decodes every event.
 //
 // # Equality
 //
@@ -37,9 +37,9 @@ import (
 // cannot be decoded, because memory is damaged or bytes given to
 // [PackedStore.SetPacked] are no value, is a [*DecodeError] of the read.
 type PackedStore[T any] struct {
-	parcels *MemStore[*Parcel[T]]
-	codec   store.Codec[T]
-	hot     *hotset[T]
+	engine[*Parcel[T]]
+	codec store.Codec[T]
+	hot   *hotset[T]
 
 	mu    sync.RWMutex
 	homes map[string]*home[T]
@@ -67,8 +67,12 @@ const (
 	NoBudget int64 = -1
 )
 
-// ErrCodecRequired is returned by [NewPackedStore] if there is no codec.
-var ErrCodecRequired = errors.New("codec required: set PackedOptions.Codec, or use NewMemStore")
+var (
+	// ErrCodecRequired is returned by [NewPackedStore] if there is no codec.
+	ErrCodecRequired = errors.New("codec required: set PackedOptions.Codec, or use NewMemStore")
+	// ErrNilPacked is the cause of an [*EncodeError] for a packed value that is nil.
+	ErrNilPacked = errors.New("the packed value is nil: pass what a codec returned")
+)
 
 var _ store.Store[any] = (*PackedStore[any])(nil)
 
@@ -97,9 +101,26 @@ func NewPackedStore[T any](opts PackedOptions[T]) (*PackedStore[T], error) {
 			}
 		}
 	}
-	s.parcels = NewMemStore(inner)
-	s.parcels.ledger = s.account
+	s.size = func(p *Parcel[T]) int64 { return int64(p.size) }
+	s.adopt = s.adoptTable
+	s.init(inner)
 	return s, nil
+}
+
+// adoptTable has a new table tell what becomes of its parcels.
+func (s *PackedStore[T]) adoptTable(t *table[*Parcel[T]]) {
+	h := s.home(t.kind)
+	t.account = func(c *change[*Parcel[T]]) (bytes int64) {
+		if !c.deleted {
+			bytes = int64(c.value.size)
+		}
+		if c.old != nil {
+			bytes -= int64(c.old.value.size)
+			h.hot.replace(c.old.value, c.value, c.made.rev(), c.deleted)
+		}
+		return bytes
+	}
+	t.passed = h.passed
 }
 
 // equalParcels is the comparison of values as one of parcels.
@@ -121,19 +142,6 @@ func equalParcels[T any](opts PackedOptions[T]) store.CompareFunc[*Parcel[T]] {
 	return func(prev, next *Parcel[T]) bool { return fn(prev.packed, next.packed) }
 }
 
-// account is told of every change when it is certain, and returns by how many
-// bytes the packed values have grown.
-func (s *PackedStore[T]) account(prev, next *version[*Parcel[T]]) (bytes int64) {
-	if !next.is(deleted) {
-		bytes = int64(next.value.packed.Size())
-	}
-	if prev != nil {
-		bytes -= int64(prev.value.packed.Size())
-		s.hot.succeed(prev.value, next.value)
-	}
-	return bytes
-}
-
 // home returns that of a kind, and makes it if there is none.
 func (s *PackedStore[T]) home(kind string) *home[T] {
 	s.mu.RLock()
@@ -146,6 +154,7 @@ func (s *PackedStore[T]) home(kind string) *home[T] {
 	defer s.mu.Unlock()
 	if h = s.homes[kind]; h == nil {
 		h = &home[T]{kind: kind, codec: s.codec, hot: s.hot}
+		s.hot.add(h)
 		s.homes[kind] = h
 	}
 	return h
@@ -157,76 +166,85 @@ func (s *PackedStore[T]) pack(kind, key string, value T) (*Parcel[T], error) {
 	if err != nil {
 		return nil, &EncodeError{Kind: kind, Name: key, Err: err}
 	}
-	p := &Parcel[T]{packed: packed, home: s.home(kind)}
+	p, err := s.parcel(kind, key, packed)
+	if err != nil {
+		return nil, err
+	}
 	p.slot.Store(&resident[T]{state: arriving, value: value})
 	return p, nil
 }
 
-// adopt makes a parcel of what is packed already.
-func (s *PackedStore[T]) adopt(kind string, packed store.Packed) *Parcel[T] {
-	p := &Parcel[T]{packed: packed, home: s.home(kind)}
+// announce makes a parcel of what is packed already and about to be written.
+func (s *PackedStore[T]) announce(kind, key string, packed store.Packed) (*Parcel[T], error) {
+	p, err := s.parcel(kind, key, packed)
+	if err != nil {
+		return nil, err
+	}
 	p.slot.Store(&resident[T]{state: announced})
-	return p
+	return p, nil
+}
+
+// parcel makes a parcel. It asks for the size here, so that no method of a codec's is
+// called while a commit is under way.
+func (s *PackedStore[T]) parcel(kind, key string, packed store.Packed) (p *Parcel[T], err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			p, err = nil, &EncodeError{Kind: kind, Name: key, Err: fmt.Errorf("its Size panicked: %v", r)}
+		}
+	}()
+	if packed == nil {
+		return nil, &EncodeError{Kind: kind, Name: key, Err: ErrNilPacked}
+	}
+	return &Parcel[T]{packed: packed, size: packed.Size(), home: s.home(kind)}, nil
 }
 
 // Get implements [store.Reader]. For a hot value it takes no lock and does not allocate.
 func (s *PackedStore[T]) Get(kind, key string) (value T, ok bool, err error) {
-	p, ok, err := s.parcels.Get(kind, key)
+	p, ok, err := s.get(kind, key)
 	if !ok || err != nil {
 		return value, false, err
 	}
 	value, err = p.Value()
-	return value, err == nil, err
+	return value, err == nil, named(err, key)
 }
 
 // GetCopy is Get of a value that is the caller's own.
 func (s *PackedStore[T]) GetCopy(kind, key string) (value T, ok bool, err error) {
-	p, ok, err := s.parcels.Get(kind, key)
+	p, ok, err := s.get(kind, key)
 	if !ok || err != nil {
 		return value, false, err
 	}
 	value, err = p.Copy()
-	return value, err == nil, err
+	return value, err == nil, named(err, key)
 }
 
 // GetParcel is Get without decoding.
 func (s *PackedStore[T]) GetParcel(kind, key string) (p *Parcel[T], ok bool, err error) {
-	return s.parcels.Get(kind, key)
+	return s.get(kind, key)
 }
 
 // List implements [store.Reader].
 func (s *PackedStore[T]) List(kind string, filters ...store.FilterFunc[T]) (map[string]T, error) {
-	parcels, err := s.parcels.All(kind)
+	parcels, err := s.All(kind)
 	if err != nil {
 		return nil, err
-	}
-	for _, filter := range filters {
-		if filter == nil {
-			return nil, fmt.Errorf("filter: %w", store.ErrFuncRequired)
-		}
 	}
 	list := make(map[string]T)
 	for key, p := range parcels {
 		value, err := p.Peek()
 		if err != nil {
-			return nil, err
+			return nil, named(err, key)
 		}
-		if !slices.ContainsFunc(filters, func(wants store.FilterFunc[T]) bool { return !wants(key, value) }) {
+		if passes(key, value, filters) {
 			list[key] = value
 		}
 	}
 	return list, nil
 }
 
-// Count implements [store.Reader].
-func (s *PackedStore[T]) Count(kind string) (int, error) { return s.parcels.Count(kind) }
-
-// Keys implements [store.Reader].
-func (s *PackedStore[T]) Keys(kind string) ([]string, error) { return s.parcels.Keys(kind) }
-
 // Values implements [store.Reader].
 func (s *PackedStore[T]) Values(kind string) ([]store.KeyValue[T], error) {
-	parcels, err := s.parcels.Values(kind)
+	parcels, err := s.values(kind)
 	if err != nil {
 		return nil, err
 	}
@@ -234,7 +252,7 @@ func (s *PackedStore[T]) Values(kind string) ([]store.KeyValue[T], error) {
 	for i, p := range parcels {
 		values[i].Key = p.Key
 		if values[i].Value, err = p.Value.Peek(); err != nil {
-			return nil, err
+			return nil, named(err, p.Key)
 		}
 	}
 	return values, nil
@@ -242,16 +260,12 @@ func (s *PackedStore[T]) Values(kind string) ([]store.KeyValue[T], error) {
 
 // GetAll implements [store.Reader].
 func (s *PackedStore[T]) GetAll() (map[string]map[string]T, error) {
-	kinds, err := s.parcels.kinds()
-	if err != nil {
-		return nil, err
-	}
-	return listAll(kinds, s.List)
+	return listAll(&s.engine, s.List)
 }
 
 // Set implements [store.Writer].
 func (s *PackedStore[T]) Set(kind, key string, value T) (created bool, err error) {
-	if err := s.parcels.checkKey(kind, key); err != nil {
+	if err := s.checkKey(kind, key); err != nil {
 		return false, err
 	}
 	p, err := s.pack(kind, key, value)
@@ -259,39 +273,35 @@ func (s *PackedStore[T]) Set(kind, key string, value T) (created bool, err error
 		return false, err
 	}
 	defer p.arrived()
-	return s.parcels.Set(kind, key, p)
+	return s.set(kind, key, p)
 }
 
 // SetPacked is Set of a value that is packed already, in a form that the store's
 // codec decodes. It is not decoded, unless a function of T has to look at it: a
 // ValidateFunc, a CompareFunc or an index of [PackedStore.AddIndex].
 func (s *PackedStore[T]) SetPacked(kind, key string, packed store.Packed) (created bool, err error) {
-	if err := s.parcels.checkKey(kind, key); err != nil {
+	if err := s.checkKey(kind, key); err != nil {
 		return false, err
 	}
-	p := s.adopt(kind, packed)
+	p, err := s.announce(kind, key, packed)
+	if err != nil {
+		return false, err
+	}
 	defer p.arrived()
-	return s.parcels.Set(kind, key, p)
+	return s.set(kind, key, p)
 }
 
 // SetFn implements [store.Writer]. fn is given a value of its own.
 func (s *PackedStore[T]) SetFn(kind, key string, fn func(value T) (T, error)) (changed bool, err error) {
 	if fn == nil {
-		if err := s.parcels.checkKey(kind, key); err != nil {
-			return false, err
-		}
-		return false, fmt.Errorf("SetFn: %w", store.ErrFuncRequired)
+		return s.setFn(kind, key, nil)
 	}
 	var made *Parcel[T]
-	defer func() {
-		if made != nil {
-			made.arrived()
-		}
-	}()
-	return s.parcels.SetFn(kind, key, func(prev *Parcel[T]) (*Parcel[T], error) {
+	defer func() { arrive(made) }()
+	return s.setFn(kind, key, func(prev *Parcel[T]) (*Parcel[T], error) {
 		value, err := prev.Copy()
 		if err != nil {
-			return nil, err
+			return nil, named(err, key)
 		}
 		if value, err = fn(value); err != nil {
 			return nil, err
@@ -301,48 +311,75 @@ func (s *PackedStore[T]) SetFn(kind, key string, fn func(value T) (T, error)) (c
 	})
 }
 
+// Compute implements [store.Writer]. fn is given a value of its own; the value that is
+// returned is shared with others.
+func (s *PackedStore[T]) Compute(kind, key string, fn func(value T, exists bool) (T, store.Op, error)) (value T, exists bool, err error) {
+	if fn == nil {
+		return value, false, fmt.Errorf("Compute of key %q: %w", key, store.ErrFuncRequired)
+	}
+	var made *Parcel[T]
+	p, exists, _, err := s.update(kind, key, func(prev *Parcel[T], exists bool) (*Parcel[T], store.Op, error) {
+		var value T
+		if exists {
+			var err error
+			if value, err = prev.Copy(); err != nil {
+				return nil, store.OpKeep, named(err, key)
+			}
+		}
+		value, op, err := fn(value, exists)
+		if err == nil && op == store.OpSet {
+			made, err = s.pack(kind, key, value)
+		}
+		return made, op, err
+	})
+	arrive(made)
+	if err != nil || !exists {
+		return value, exists, err
+	}
+	value, err = p.Value()
+	return value, true, named(err, key)
+}
+
 // SetAll implements [store.Writer].
 func (s *PackedStore[T]) SetAll(kind string, values map[string]T) error {
-	return s.setMany(kind, values, s.parcels.SetAll)
+	return writeMany(s, kind, values, s.pack, false)
 }
 
 // Replace implements [store.Writer].
 func (s *PackedStore[T]) Replace(kind string, values map[string]T) error {
-	return s.setMany(kind, values, s.parcels.Replace)
-}
-
-func (s *PackedStore[T]) setMany(kind string, values map[string]T, write func(string, map[string]*Parcel[T]) error) error {
-	if err := s.parcels.check(kind); err != nil {
-		return err
-	}
-	parcels := make(map[string]*Parcel[T], len(values))
-	defer arrive(parcels)
-	for key, value := range values {
-		p, err := s.pack(kind, key, value)
-		if err != nil {
-			return err
-		}
-		parcels[key] = p
-	}
-	return write(kind, parcels)
+	return writeMany(s, kind, values, s.pack, true)
 }
 
 // ReplacePacked is Replace with values that are packed already; see
 // [PackedStore.SetPacked].
 func (s *PackedStore[T]) ReplacePacked(kind string, values map[string]store.Packed) error {
-	if err := s.parcels.check(kind); err != nil {
+	return writeMany(s, kind, values, s.announce, true)
+}
+
+// writeMany writes what a function makes of values.
+func writeMany[T, V any](s *PackedStore[T], kind string, values map[string]V, pack func(kind, key string, value V) (*Parcel[T], error), replace bool) error {
+	if err := s.check(kind); err != nil {
 		return err
 	}
 	parcels := make(map[string]*Parcel[T], len(values))
-	for key, packed := range values {
-		parcels[key] = s.adopt(kind, packed)
+	defer func() {
+		for _, p := range parcels {
+			arrive(p)
+		}
+	}()
+	for key, value := range values {
+		p, err := pack(kind, key, value)
+		if err != nil {
+			return err
+		}
+		parcels[key] = p
 	}
-	defer arrive(parcels)
-	return s.parcels.Replace(kind, parcels)
+	return s.setMany(kind, parcels, replace)
 }
 
-func arrive[T any](parcels map[string]*Parcel[T]) {
-	for _, p := range parcels {
+// arrive is called when a parcel, if there is one, was written or will not be.
+func arrive[T any](p *Parcel[T]) {
+	if p != nil {
 		p.arrived()
 	}
 }
@@ -350,34 +387,61 @@ func arrive[T any](parcels map[string]*Parcel[T]) {
 // Delete implements [store.Writer]. A value that cannot be decoded is deleted all
 // the same: existed is then true, and the error a [*DecodeError].
 func (s *PackedStore[T]) Delete(kind, key string) (existed bool, prev T, err error) {
-	existed, p, err := s.parcels.Delete(kind, key)
+	existed, p, err := s.remove(kind, key, nil, itself[*Parcel[T]])
 	if !existed || err != nil {
 		return existed, prev, err
 	}
 	prev, err = p.Copy()
-	return true, prev, err
+	return true, prev, named(err, key)
+}
+
+// DeleteIf implements [store.Writer]. A value that cannot be decoded is not deleted, and
+// the error is a [*DecodeError].
+func (s *PackedStore[T]) DeleteIf(kind, key string, cond func(value T) bool) (deleted bool, prev T, err error) {
+	if cond == nil {
+		return false, prev, fmt.Errorf("DeleteIf of key %q: %w", key, store.ErrFuncRequired)
+	}
+	var failed error
+	deleted, _, err = s.remove(kind, key, func(p *Parcel[T]) bool {
+		if prev, failed = p.Copy(); failed != nil {
+			return false
+		}
+		return cond(prev)
+	}, itself[*Parcel[T]])
+	if failed != nil {
+		err = named(failed, key)
+	}
+	if !deleted {
+		var none T
+		prev = none
+	}
+	return deleted, prev, err
 }
 
 // DeletePacked is Delete without decoding, of an object whose last state is known:
 // the delete event shows final, if it is not nil.
 func (s *PackedStore[T]) DeletePacked(kind, key string, final store.Packed) (existed bool, err error) {
-	if final == nil {
-		existed, _, err = s.parcels.Delete(kind, key)
-		return existed, err
+	last := itself[*Parcel[T]]
+	if final != nil {
+		p, err := s.parcel(kind, key, final)
+		if err != nil {
+			return false, err
+		}
+		last = func(*Parcel[T]) *Parcel[T] { return p }
 	}
-	existed, _, err = s.parcels.DeleteAs(kind, key, &Parcel[T]{packed: final, home: s.home(kind)})
+	existed, _, err = s.remove(kind, key, nil, last)
 	return existed, err
 }
 
 // Watch implements [store.Watcher]. Every event is decoded, with Old. An event
 // that cannot be decoded ends the watch with an error event.
 func (s *PackedStore[T]) Watch(kind string, opts ...store.WatchOption[T]) (<-chan *store.Event[T], func(), error) {
-	cursor, err := s.Cursor(kind, opts...)
-	if err != nil {
-		return nil, nil, err
-	}
-	events, cancel := pumpFrom(cursor, unpacked[T])
-	return events, cancel, nil
+	return watch(func() (*Cursor[*Parcel[T]], error) { return s.Cursor(kind, opts...) }, unpacked[T])
+}
+
+// WatchContext implements [store.Watcher], as [PackedStore.Watch] does.
+func (s *PackedStore[T]) WatchContext(ctx context.Context, kind string, opts ...store.WatchOption[T]) (<-chan *store.Event[T], error) {
+	return watchContext(ctx, func() (*Cursor[*Parcel[T]], error) { return s.Cursor(kind, opts...) }, unpacked[T])
 }
 
 // unpacked decodes an event.
@@ -394,7 +458,7 @@ func unpacked[T any](e store.Event[*Parcel[T]]) *store.Event[T] {
 		}
 		value, err := field.from.Value()
 		if err != nil {
-			return &store.Event[T]{Kind: e.Kind, Name: e.Name, EventType: store.EventTypeError, Revision: e.Revision, Err: err}
+			return &store.Event[T]{Kind: e.Kind, Name: e.Name, EventType: store.EventTypeError, Revision: e.Revision, Err: named(err, e.Name)}
 		}
 		*field.to = value
 	}
@@ -408,70 +472,27 @@ func (s *PackedStore[T]) Cursor(kind string, opts ...store.WatchOption[T]) (*Cur
 	if err != nil {
 		return nil, err
 	}
-	return s.parcels.Cursor(kind, func(c *store.WatchConfig) { *c = config })
-}
-
-// Head is [MemStore.Head].
-func (s *PackedStore[T]) Head(kind string) (revision uint64, keys int, err error) {
-	return s.parcels.Head(kind)
-}
-
-// Snapshot is [MemStore.Snapshot] with parcels.
-func (s *PackedStore[T]) Snapshot(kind string) (*Snapshot[*Parcel[T]], error) {
-	return s.parcels.Snapshot(kind)
-}
-
-// All is [MemStore.All] with parcels.
-func (s *PackedStore[T]) All(kind string) (iter.Seq2[string, *Parcel[T]], error) {
-	return s.parcels.All(kind)
-}
-
-// Page is [MemStore.Page] with parcels.
-func (s *PackedStore[T]) Page(kind, prefix, after string, limit int) (Page[*Parcel[T]], error) {
-	return s.parcels.Page(kind, prefix, after, limit)
+	return s.engine.Cursor(kind, func(c *store.WatchConfig) { *c = config })
 }
 
 // AddIndex is [MemStore.AddIndex]: fn is given a value that is decoded for it,
 // unless its writer has it at hand. Use [PackedStore.AddPackedIndex] where the
 // packed form tells enough.
 func (s *PackedStore[T]) AddIndex(kind, name string, fn IndexFunc[T]) error {
-	if fn == nil {
-		return s.parcels.AddIndex(kind, name, nil)
-	}
-	return s.parcels.AddIndex(kind, name, func(key string, p *Parcel[T]) ([]string, error) {
+	return s.addIndex(kind, &index[*Parcel[T]]{name: name, fn: func(key string, p *Parcel[T]) ([]string, error) {
 		value, err := p.written()
 		if err != nil {
 			return nil, err
 		}
 		return fn(key, value)
-	})
+	}}, fn == nil)
 }
 
 // AddPackedIndex is AddIndex with a function that looks at the packed form.
 func (s *PackedStore[T]) AddPackedIndex(kind, name string, fn IndexFunc[store.Packed]) error {
-	if fn == nil {
-		return s.parcels.AddIndex(kind, name, nil)
-	}
-	return s.parcels.AddIndex(kind, name, func(key string, p *Parcel[T]) ([]string, error) { return fn(key, p.packed) })
+	packed := func(key string, p *Parcel[T]) ([]string, error) { return fn(key, p.packed) }
+	return s.addIndex(kind, &index[*Parcel[T]]{name: name, fn: packed}, fn == nil)
 }
-
-// ByIndex is [MemStore.ByIndex] with parcels.
-func (s *PackedStore[T]) ByIndex(kind, name, value string) (iter.Seq2[string, *Parcel[T]], error) {
-	return s.parcels.ByIndex(kind, name, value)
-}
-
-// IndexValues is [MemStore.IndexValues].
-func (s *PackedStore[T]) IndexValues(kind, name string) ([]string, error) {
-	return s.parcels.IndexValues(kind, name)
-}
-
-// Select is [MemStore.Select] with parcels.
-func (s *PackedStore[T]) Select(kind string, where ...Condition) (iter.Seq2[string, *Parcel[T]], error) {
-	return s.parcels.Select(kind, where...)
-}
-
-// Close implements [store.Store]. Parcels taken before stay readable.
-func (s *PackedStore[T]) Close() error { return s.parcels.Close() }
 
 // PackedStats are figures of one kind of a [PackedStore].
 type PackedStats struct {
@@ -480,8 +501,8 @@ type PackedStats struct {
 	Objects     int
 	PackedBytes int64
 	// Decoded is how many values are kept decoded, and DecodedBytes what they take:
-	// an estimate, for which some of them are weighed. Those that were superseded not
-	// long ago are among them.
+	// an estimate, for which some of them are weighed. Those that were replaced and that a
+	// cursor has yet to read are among them.
 	Decoded      int
 	DecodedBytes int64
 	// Decodes is how many times a value was decoded since the store was made.
@@ -491,12 +512,12 @@ type PackedStats struct {
 // Stats returns the figures of a kind at this moment. It does not block and takes
 // O(1) time.
 func (s *PackedStore[T]) Stats(kind string) (PackedStats, error) {
-	objects, err := s.parcels.Count(kind)
+	objects, err := s.Count(kind)
 	if err != nil {
 		return PackedStats{}, err
 	}
 	stats := PackedStats{Objects: objects}
-	if t := s.parcels.lookup(kind); t != nil {
+	if t := s.kinds.lookup(kind); t != nil {
 		h := s.home(kind)
 		stats.PackedBytes = t.bytes.Load()
 		stats.Decoded, stats.DecodedBytes, stats.Decodes = int(h.decoded.Load()), h.bytes.Load(), h.decodes.Load()

@@ -53,6 +53,7 @@ func unpackState(s uint64) (length, note int) { return int(s >> 32), int(s & mat
 // 1<<shift elements.
 func (l *pages[E]) init(shift uint8, low uint64) {
 	l.block = &block[E]{pages: make([][]E, 1), shift: shift, low: low}
+	l.length, l.total, l.hand = 0, 0, 0
 	l.head.Store(l.block)
 }
 
@@ -202,6 +203,11 @@ type span[E stamped] struct {
 	note   int // what was published with them
 }
 
+// spanOf returns a span of few elements, which are in order.
+func spanOf[E stamped](shift uint8, elements ...E) span[E] {
+	return span[E]{block: &block[E]{pages: [][]E{elements}, shift: shift}, length: len(elements)}
+}
+
 func (b *block[E]) view() span[E] {
 	length, note := unpackState(b.state.Load())
 	return span[E]{b, length, note}
@@ -289,15 +295,6 @@ func (r *reader[E]) next() (e E, ok bool) {
 		r.skip()
 	}
 	return e, ok
-}
-
-// atMost tells whether there are no more than n elements left.
-func (r *reader[E]) atMost(n int) bool {
-	n -= len(r.rest)
-	for i := r.page; i < r.span.pages() && n >= 0; i++ {
-		n -= len(r.span.page(i))
-	}
-	return n >= 0
 }
 
 // seek moves on to the first element that is not before a stamp and returns it,

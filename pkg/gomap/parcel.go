@@ -12,19 +12,17 @@ import (
 // for as long as it is kept, also when its key has moved on.
 type Parcel[T any] struct {
 	packed store.Packed
+	size   int // of packed
 	home   *home[T]
 	slot   atomic.Pointer[resident[T]] // nil: decoded nowhere
+
+	// replaced is the revision from which on the key has another value, 0 as long as it
+	// has this one.
+	replaced atomic.Uint64
 }
 
-// home is where the parcels of one kind come from.
-type home[T any] struct {
-	kind    string
-	codec   store.Codec[T]
-	hot     *hotset[T]
-	decodes atomic.Uint64
-	decoded atomic.Int64 // values in the hot set, and
-	bytes   atomic.Int64 // what they take
-}
+// stale tells whether the key has another value by now.
+func (p *Parcel[T]) stale() bool { return p.replaced.Load() != 0 }
 
 // Packed returns the value in packed form.
 func (p *Parcel[T]) Packed() store.Packed { return p.packed }
@@ -44,12 +42,17 @@ func (p *Parcel[T]) Value() (T, error) {
 	return p.home.hot.admit(p, value), nil
 }
 
-// Peek is [Parcel.Value] for who reads many: it changes nothing about what is kept.
+// Peek is [Parcel.Value] for who reads many: it does not count as a use, and what it
+// decodes is kept only as long as the budget has room.
 func (p *Parcel[T]) Peek() (T, error) {
 	if r := p.slot.Load(); r.readable() {
 		return r.value, nil
 	}
-	return p.Copy()
+	value, err := p.Copy()
+	if err != nil {
+		return value, err
+	}
+	return p.home.hot.fill(p, value), nil
 }
 
 // Copy decodes the value for the caller, who owns it. An error is a [*DecodeError].
@@ -70,7 +73,7 @@ func (p *Parcel[T]) written() (T, error) {
 	if r != nil && r.state == arriving {
 		return r.value, nil
 	}
-	value, err := p.Peek()
+	value, err := p.Peek() // keeps nothing of what is being written
 	if err == nil && r != nil && r.state == announced {
 		p.slot.CompareAndSwap(r, &resident[T]{state: arriving, value: value, heir: r.heir})
 	}
@@ -103,14 +106,27 @@ func (e *EncodeError) Unwrap() error { return e.Err }
 
 // DecodeError reports a value that could not be decoded.
 type DecodeError struct {
-	Kind string
+	// Kind says where the value is, and Name too, unless it was read by a method of its
+	// [Parcel].
+	Kind, Name string
 	// Err is what the codec returned.
 	Err error
 }
 
-// Error says which kind it is of and what is wrong.
+// Error says where the value is and what is wrong.
 func (e *DecodeError) Error() string {
-	return fmt.Sprintf("a value of kind %q cannot be decoded: %v", e.Kind, e.Err)
+	if e.Name == "" {
+		return fmt.Sprintf("a value of kind %q cannot be decoded: %v", e.Kind, e.Err)
+	}
+	return fmt.Sprintf("the value of key %q of kind %q cannot be decoded: %v", e.Name, e.Kind, e.Err)
+}
+
+// named gives a DecodeError the key.
+func named(err error, key string) error {
+	if e, ok := err.(*DecodeError); ok { //nolint:errorlint // it was made here
+		e.Name = key
+	}
+	return err
 }
 
 // Unwrap returns the codec's error.

@@ -127,7 +127,7 @@ func TestPartEvents(t *testing.T) {
 		return c
 	}
 	inX, keyA := open(store.WithIndexValue[*task]("place", "x")), open(store.WithKey[*task]("a"))
-	keyC := open(store.WithKey[*task]("b"), store.WithIndexValue[*task]("place", "x"), store.WithKey[*task]("c")) // the last counts
+	keyC := open(store.WithKey[*task]("b"), store.WithKey[*task]("c")) // the last counts
 	x, a, c := replica{}, replica{}, replica{}
 	step := func(what string, wantX, wantA, wantC []string) {
 		t.Helper()
@@ -159,7 +159,7 @@ func TestPartEvents(t *testing.T) {
 	step("deleted", []string{"delete a 8"}, []string{"delete a 8"}, nil)
 	set("c", 9, "x")
 	step("a key comes", []string{"create c 9"}, nil, []string{"create c 9"})
-	_, _, err = s.DeleteAs("tasks", "c", &task{Serial: 10})
+	_, _, err = s.DeleteWithFinalState("tasks", "c", &task{Serial: 10})
 	must(t, err)
 	final := []string{"delete c 10"}
 	for _, r := range []struct {

@@ -13,141 +13,140 @@ type pins []uint64
 
 // within tells whether there is a pin p with from <= p < until.
 func (ps pins) within(from, until uint64) bool {
-	i := sort.Search(len(ps), func(i int) bool { return ps[i] >= from })
-	return i < len(ps) && ps[i] < until
+	p, ok := ps.last(until)
+	return ok && p >= from
 }
 
-// without tells whether one of the pins is not among others.
-func (ps pins) without(others pins) bool {
-	i := 0
-	for _, p := range ps {
-		for i < len(others) && others[i] < p {
-			i++
-		}
-		if i == len(others) || others[i] != p {
-			return true
-		}
+// last returns the last pin below a revision.
+func (ps pins) last(until uint64) (p uint64, ok bool) {
+	i := sort.Search(len(ps), func(i int) bool { return ps[i] >= until })
+	if i == 0 {
+		return 0, false
 	}
-	return false
+	return ps[i-1], true
 }
 
-// board is where readers pin the revisions that they need: for one reading, in one of
-// a few places that are taken without a lock; for longer, in a list.
+// has tells whether a revision is pinned.
+func (ps pins) has(rev uint64) bool {
+	_, ok := slices.BinarySearch(ps, rev)
+	return ok
+}
+
+// board is where readers pin revisions for the time of one reading: in one of a few
+// places that are taken without a lock or, if there is none, in a list. All kinds of a
+// store share it; a pin of another kind's revision keeps a little more than is needed,
+// but not for long.
 type board struct {
-	quick atomic.Pointer[[quickPins]quickPin] // made when it is first needed
-
-	mu   sync.Mutex
-	list []listPin // in order
-	free int       // pins that nobody holds
+	places [boardPlaces]place
+	more   holds
 }
 
-const quickPins = 16
+const boardPlaces = 32
 
-// quickPin is a place with a cache line of its own.
-type quickPin struct {
+// place has a cache line of its own.
+type place struct {
 	at atomic.Uint64 // the revision and one, or 0 if it is free
 	_  [56]byte
 }
 
-// listPin is a pin in the list.
-type listPin struct {
-	rev  uint64
-	held int // by so many
-}
-
-// pin is either of the two.
+// pin is a revision that a reader has pinned. It must be released.
 type pin struct {
-	quick *quickPin // or nil
 	rev   uint64
+	place *place // or
+	holds *holds
 }
 
-// take pins a revision for one reading.
+// take pins a revision.
 func (b *board) take(rev uint64) pin {
-	quick := b.quick.Load()
-	if quick == nil {
-		b.quick.CompareAndSwap(nil, new([quickPins]quickPin))
-		quick = b.quick.Load()
-	}
 	first := rand.Uint32()
-	for i := range uint32(quickPins) {
-		q := &quick[(first+i)%quickPins]
-		if q.at.Load() == 0 && q.at.CompareAndSwap(0, rev+1) {
-			return pin{quick: q, rev: rev}
+	for i := range uint32(boardPlaces) {
+		p := &b.places[(first+i)%boardPlaces]
+		if p.at.Load() == 0 && p.at.CompareAndSwap(0, rev+1) {
+			return pin{rev: rev, place: p}
 		}
 	}
-	return b.hold(rev)
+	return b.more.take(rev)
 }
 
-// hold pins a revision for longer.
-func (b *board) hold(rev uint64) pin {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	i := len(b.list) // those who pin the newest revision come about in order
-	for i > 0 && b.list[i-1].rev > rev {
-		i--
-	}
-	if i == 0 || b.list[i-1].rev != rev {
-		b.list = slices.Insert(b.list, i, listPin{rev: rev})
-		i++
-	} else if b.list[i-1].held == 0 {
-		b.free--
-	}
-	b.list[i-1].held++
-	return pin{rev: rev}
-}
-
-// give releases a pin.
-func (b *board) give(p pin) {
-	if p.quick != nil {
-		p.quick.at.Store(0)
+func (p pin) release() {
+	if p.place != nil {
+		p.place.at.Store(0)
 		return
 	}
-	b.drop(p.rev)
+	p.holds.drop(p.rev)
 }
 
-// drop releases a pin of the list, and returns how many revisions are left in it.
-func (b *board) drop(rev uint64) int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	i := sort.Search(len(b.list), func(i int) bool { return b.list[i].rev >= rev })
-	if b.list[i].held--; b.list[i].held == 0 {
-		b.free++
-	}
-	if b.free > len(b.list)/2 {
-		b.list = slices.DeleteFunc(b.list, func(p listPin) bool { return p.held == 0 })
-		b.free = 0
-	}
-	return len(b.list) - b.free
-}
-
-// below returns the pins at revisions below one.
-func (b *board) below(rev uint64) (ps pins) {
-	if quick := b.quick.Load(); quick != nil {
-		for i := range quick {
-			if at := quick[i].at.Load(); at != 0 && at-1 < rev {
-				ps = append(ps, at-1)
-			}
+// below appends the pins at revisions below one.
+func (b *board) below(rev uint64, ps pins) pins {
+	for i := range b.places {
+		if at := b.places[i].at.Load(); at != 0 && at-1 < rev {
+			ps = append(ps, at-1)
 		}
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, p := range b.list {
-		if p.held > 0 && p.rev < rev {
+	return b.more.below(rev, ps)
+}
+
+// holds are the revisions that readers pin for longer.
+type holds struct {
+	mu   sync.Mutex
+	list []hold // in order
+	free int    // holds that nobody has any more
+}
+
+type hold struct {
+	rev uint64
+	by  int // so many
+}
+
+// take pins a revision.
+func (h *holds) take(rev uint64) pin {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	i := len(h.list) // those who pin the newest revision come about in order
+	for i > 0 && h.list[i-1].rev > rev {
+		i--
+	}
+	if i == 0 || h.list[i-1].rev != rev {
+		h.list = slices.Insert(h.list, i, hold{rev: rev})
+		i++
+	} else if h.list[i-1].by == 0 {
+		h.free--
+	}
+	h.list[i-1].by++
+	return pin{rev: rev, holds: h}
+}
+
+func (h *holds) drop(rev uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	i := sort.Search(len(h.list), func(i int) bool { return h.list[i].rev >= rev })
+	if h.list[i].by--; h.list[i].by == 0 {
+		h.free++
+	}
+	if h.free > len(h.list)/2 {
+		h.list = slices.DeleteFunc(h.list, func(p hold) bool { return p.by == 0 })
+		h.free = 0
+	}
+}
+
+// count returns how many revisions are held.
+func (h *holds) count() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.list) - h.free
+}
+
+// below appends the pins at revisions below one.
+func (h *holds) below(rev uint64, ps pins) pins {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, p := range h.list {
+		if p.rev >= rev {
+			break
+		}
+		if p.by > 0 {
 			ps = append(ps, p.rev)
 		}
 	}
 	return ps
-}
-
-// pin pins the newest revision for one reading, by the protocol of compact.go. The
-// caller gives the pin back to the board.
-func (t *table[T]) pin() (view[T], pin) {
-	for {
-		w := t.log.view()
-		p := t.board.take(w.rev)
-		if t.floor.Load() <= w.rev {
-			return w, p
-		}
-		t.board.give(p)
-	}
 }

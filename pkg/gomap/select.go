@@ -65,11 +65,11 @@ func LabelIn(index, key string, values ...string) Condition {
 // without conditions, all objects. It begins with the condition that the fewest
 // objects meet, and looks the others up in the order of revisions. It takes no lock.
 // An unknown index is [ErrIndexNotFound].
-func (s *MemStore[T]) Select(kind string, where ...Condition) (iter.Seq2[string, T], error) {
+func (s *engine[T]) Select(kind string, where ...Condition) (iter.Seq2[string, T], error) {
 	if err := s.check(kind); err != nil {
 		return nil, err
 	}
-	t := s.lookup(kind)
+	t := s.kinds.lookup(kind)
 	q, err := newQuery(t, kind, where)
 	if err != nil {
 		return nil, err
@@ -79,7 +79,7 @@ func (s *MemStore[T]) Select(kind string, where ...Condition) (iter.Seq2[string,
 			return
 		}
 		w, pin := t.pin()
-		defer t.board.give(pin)
+		defer pin.release()
 		q.at(w.rev)(yield)
 	}, nil
 }
@@ -173,7 +173,7 @@ func (q *query[T]) at(rev uint64) iter.Seq2[string, T] {
 	}
 	return func(yield func(string, T) bool) {
 		for _, s := range found {
-			if v := s.at(rev); v != nil && !yield(s.name, v.value) {
+			if v := s.at(rev); v != nil && !yield(v.name, v.value) {
 				return
 			}
 		}

@@ -16,7 +16,7 @@ import (
 //
 // All methods are safe for concurrent use.
 type Snapshot[T any] struct {
-	store *MemStore[T]
+	store *engine[T]
 	table *table[T] // nil if the kind did not exist
 	kind  string
 	rev   uint64 // pinned
@@ -25,23 +25,21 @@ type Snapshot[T any] struct {
 }
 
 // Snapshot returns a kind as it is now, in O(1) time. It does not wait for writers.
-func (s *MemStore[T]) Snapshot(kind string) (*Snapshot[T], error) {
+func (s *engine[T]) Snapshot(kind string) (*Snapshot[T], error) {
 	if err := s.check(kind); err != nil {
 		return nil, err
 	}
-	t := s.lookup(kind)
+	t := s.kinds.lookup(kind)
 	snap := &Snapshot[T]{store: s, kind: kind, table: t, close: func() {}}
 	if t == nil {
 		return snap, nil
 	}
-	w, short := t.pin()
-	defer t.board.give(short)
+	w, hold := t.hold()
 	snap.rev, snap.keys = w.rev, w.keys
-	long := t.board.hold(w.rev)
-	dropped := runtime.AddCleanup(snap, t.unpin, long)
+	dropped := runtime.AddCleanup(snap, t.letGo, hold)
 	snap.close = sync.OnceFunc(func() {
 		dropped.Stop()
-		t.unpin(long)
+		t.letGo(hold)
 	})
 	return snap, nil
 }
@@ -50,20 +48,21 @@ func (s *MemStore[T]) Snapshot(kind string) (*Snapshot[T], error) {
 // over what they returned must have ended. Calling it again does nothing.
 func (s *Snapshot[T]) Close() { s.close() }
 
-// unpin releases the pin of a snapshot, and lets go some of what it alone has kept. The
+// letGo releases the hold of a snapshot, and lets go some of what it alone has kept. The
 // rest is for the next writes; all is, if there is a writer already, or there are so
 // many snapshots that to look at them for each would take long.
-func (t *table[T]) unpin(p pin) {
-	if t.board.drop(p.rev) > manySnapshots || !t.mu.TryLock() {
+func (t *table[T]) letGo(hold pin) {
+	hold.release()
+	if t.holds.count() > manySnapshots || !t.mu.TryLock() {
 		return
 	}
-	defer t.mu.Unlock()
-	t.remnants.revisit(remnantsAtOnce, t.pinned(t.floor.Load()), t.letGo)
+	defer t.unlock()
+	t.look(keepsakesAtOnce)
 }
 
 const (
-	manySnapshots  = 64
-	remnantsAtOnce = 2048 // so that no writer waits for long
+	manySnapshots   = 64
+	keepsakesAtOnce = 2048 // so that no writer waits for long
 )
 
 // Revision returns the revision of the kind's newest change in the snapshot, 0
@@ -96,45 +95,25 @@ func (s *Snapshot[T]) ByIndex(name, value string) (iter.Seq2[string, T], error) 
 // longer holds is coalesced, at the cost of a look at every key. A part of a kind
 // cannot be asked for.
 func (s *Snapshot[T]) Cursor(opts ...store.WatchOption[T]) (*Cursor[T], error) {
-	c, err := newCursor(opts)
-	if err != nil {
-		return nil, err
-	}
-	if c.config.Part != nil {
-		return nil, fmt.Errorf("%w: a cursor from a snapshot is of the whole kind", store.ErrInvalidOption)
-	}
-	t, err := s.store.table(s.kind)
-	if err != nil {
-		return nil, err
-	}
 	defer runtime.KeepAlive(s)
-	if err := t.resume(c, s.rev); err != nil {
-		return nil, err
-	}
-	return c, nil
+	return s.store.begin(s.kind, opts, func(t *table[T], c *Cursor[T]) error {
+		if c.config.Part != nil {
+			return fmt.Errorf("%w: a cursor from a snapshot is of the whole kind", store.ErrInvalidOption)
+		}
+		// The snapshot holds the revision, unless the kind was empty then and forgotten
+		// since: then nothing of that time is left to be kept.
+		if err := t.join(c, s.rev); err != nil {
+			return err
+		}
+		if c.config.EndOnLag && s.rev < t.log.view().block.low {
+			c.leave()
+			return store.ErrWatchLagged
+		}
+		return nil
+	})
 }
 
 // Watch is [MemStore.Watch] from the snapshot on, as [Snapshot.Cursor] is.
 func (s *Snapshot[T]) Watch(opts ...store.WatchOption[T]) (<-chan *store.Event[T], func(), error) {
-	cursor, err := s.Cursor(opts...)
-	if err != nil {
-		return nil, nil, err
-	}
-	events, cancel := pumpFrom(cursor, itself[T])
-	return events, cancel, nil
-}
-
-// resume begins a cursor at a revision, which is pinned.
-func (t *table[T]) resume(c *Cursor[T], rev uint64) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	switch {
-	case t.closed.Load():
-		return store.ErrClosed
-	case c.config.EndOnLag && rev < t.log.view().block.low:
-		return store.ErrWatchLagged
-	}
-	c.table = t
-	c.begin(rev)
-	return nil
+	return watch(func() (*Cursor[T], error) { return s.Cursor(opts...) }, boxed[T])
 }

@@ -1,6 +1,7 @@
 package gomap
 
 import (
+	"fmt"
 	"iter"
 	"slices"
 	"strings"
@@ -18,108 +19,109 @@ import (
 //
 //  1. Everything that can fail is done: compare, index functions.
 //  2. For each change a version with the next revision is made, pending, with the
-//     version before it behind it. It is put into the key's slot or, for a new key
-//     or one that moves in an index, into a new slot that the key map, the content
+//     version before it behind it. It is put into the key map, and into the key's slot
+//     or, for a new key or one that moves in an index, into a new slot that the content
 //     and the postings then have. A record of it is put into the log.
 //  3. One store to the state of the log's block (or, when the log moved to a new
 //     block, to its head) publishes all of it.
 //  4. The new versions cease to be pending; what is no longer needed may be cut off
-//     the log; routes get their part, cursors are woken.
+//     the log; parts get what concerns them, cursors are woken.
+//
+// No function of the user's, nor a method of a value, is called after step 1, so that a
+// panic leaves everything as it was.
 //
 // Step 3 is where the commit takes effect, for every kind of read. A read of many
 // objects begins by loading the published revision, and of each slot takes the version
 // of that revision. Get, which takes the latest, may come upon a pending version; it
 // then compares its revision with the published one, and if need be takes the version
-// before. That one is still there: it can only be taken out of the chain in a later
-// commit.
+// before. That one is still there: it can only be unlinked in a later commit. Get pins
+// nothing, and needs nothing pinned: what the key map has for a key is never retired,
+// as slots are, and a version keeps its value for as long as somebody holds it.
 type table[T any] struct {
-	kind    string
-	store   *MemStore[T]
-	keys    *keymap[slot[T], *slot[T]] // those that are current
-	indexes atomic.Pointer[[]*index[T]]
-	order   order[T]
-	whole   *table[T]    // of a route: the table that it belongs to
-	part    selection[T] // of a route: which part of it
-	closed  atomic.Bool  // set while holding mu, so that no write comes after it
-
-	_       apart
-	log     log[T]
+	history[T]
+	store   *engine[T]
+	keys    *keymap[version[T], *version[T]] // the latest version of each key that is there
 	content slots[T]
-	bytes   atomic.Int64 // by the store's ledger
-	hub     hub[T]
-
-	_       apart
+	indexes atomic.Pointer[[]*index[T]]
+	parts   parts[T]
+	order   order[T]
 	digests digests[T]
-	board   board
-	floor   atomic.Uint64 // versions that were replaced up to it may be gone
+
+	// account, if there is one, is told of every change that was published, and returns
+	// by how many bytes the values have grown. It cannot fail.
+	account func(c *change[T]) int64
+	bytes   atomic.Int64
+	// passed, if there is one, is told now and then of a revision that all cursors have reached.
+	passed func(rev uint64)
 
 	mu sync.Mutex // held by the writer, for itself and for what follows
 
-	nothing  version[T] // a deletion that readers of any revision see
-	routes   routes[T]
-	written  int          // versions since the last compaction
-	terms    []term[T]    // memory for what index functions say of a write
-	endings  []remnant[T] // slots whose last records are in the log
-	remnants remnants[T]
+	// dismissed is set for good when the store has forgotten the table, which is empty,
+	// and for a moment to see whether it can.
+	dismissed atomic.Bool
+
+	arena arena[T]
+	terms []term[T] // memory for what index functions say of a write
 }
 
-func newTable[T any](s *MemStore[T], kind string, rev uint64) *table[T] {
-	t := &table[T]{kind: kind, store: s, keys: newKeymap[slot[T]]()}
-	t.log.init(rev)
+func newTable[T any](s *engine[T], kind string) *table[T] {
+	t := &table[T]{store: s, keys: newKeymap[version[T]]()}
+	t.kind, t.done, t.board, t.retire, t.weight.size = kind, s.kinds.done, &s.board, t.retireSlot, s.size
+	t.log.init(0)
 	t.content.init()
-	t.floor.Store(rev)
-	t.nothing.mark(deleted)
 	t.indexes.Store(new([]*index[T]))
 	return t
 }
 
+func (t *table[T]) key() string { return t.kind }
+
 // change is a write that is to be committed.
 type change[T any] struct {
-	key     string
+	name    string
 	value   T
+	rev     uint64 // 0: the store's next
 	deleted bool
 	moved   bool        // the object comes under another value of an index
-	rev     uint64      // 0: the store's next
-	slot    *slot[T]    // the key's, or nil
 	old     *version[T] // what the key holds, or nil
-	spot    spot[slot[T]]
+	spot    spot[version[T]]
 	terms   []term[T]
 	hash    uint64      // of terms
-	was     []term[T]   // the terms of old, if they are others or it is deleted
+	was     []term[T]   // the terms of old, if it moves or is deleted
 	made    *version[T] // by the commit
 }
 
 // get returns the value of a key at the newest published revision.
 func (t *table[T]) get(key string) (value T, ok bool) {
-	for {
-		s := t.keys.get(key)
-		if s == nil {
-			return value, false
-		}
-		v := s.cur.Load()
-		state := v.state.Load()
-		if state&(pending|ended) == 0 {
-			return v.value, true
-		}
-		// Load prev first: if v is then found to be unpublished, prev was in place.
-		prev := v.prev.Load()
-		switch {
-		case state&pending != 0 && state>>flagBits > t.log.view().rev:
-			if prev == nil {
-				return value, false
-			}
-			return prev.value, true
-		case state&deleted != 0:
-			return value, false
-		case state&moved == 0:
-			return v.value, true
-		}
-		// The key has another slot, which is in the map already.
+	v := t.keys.get(key)
+	if v != nil && v.is(pending|deleted) {
+		v = t.published(v)
 	}
+	if v == nil {
+		return value, false
+	}
+	return v.value, true
 }
 
-// current yields the slots of the keys that are there. It is for the writer.
-func (t *table[T]) current() iter.Seq[*slot[T]] {
+// published returns what a key holds of which the map has v: v or, if that is not
+// published, the version before; nil if there is none.
+func (t *table[T]) published(v *version[T]) *version[T] {
+	if v == nil {
+		return nil
+	}
+	state := v.state.Load()
+	// Load prev first: if v is then found to be unpublished, prev was in place.
+	prev := v.prev.Load()
+	switch {
+	case state&pending != 0 && state>>flagBits > t.log.view().rev:
+		return prev
+	case state&deleted != 0:
+		return nil
+	}
+	return v
+}
+
+// current yields the latest versions of the keys that are there. It is for the writer.
+func (t *table[T]) current() iter.Seq[*version[T]] {
 	return currentOf(t.content.view())
 }
 
@@ -130,45 +132,74 @@ func (t *table[T]) objects() iter.Seq2[string, T] {
 			return
 		}
 		w, pin := t.pin()
-		defer t.board.give(pin)
+		defer pin.release()
 		objectsAt(t.content.view(), w.rev)(yield)
 	}
 }
 
-func (t *table[T]) set(key string, value T) (created bool, err error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.closed.Load() {
-		return false, store.ErrClosed
-	}
-	c, changed, err := t.prepare(key, value)
-	if !changed || err != nil {
-		return false, err
-	}
-	created = c.old == nil
-	t.commit(c)
-	return created, nil
+// unlock ends a write. A kind that is left empty is forgotten if nobody has to do with it.
+func (t *table[T]) unlock() {
+	t.dismiss()
+	t.mu.Unlock()
 }
 
-func (t *table[T]) setFn(key string, fn func(T) (T, error)) (changed bool, err error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.closed.Load() {
-		return false, store.ErrClosed
+// dismiss has the store forget the table if it is empty and nobody uses it. The caller
+// holds mu.
+func (t *table[T]) dismiss() {
+	if t.used() || t.dismissed.Swap(true) {
+		return
 	}
-	slot := t.keys.get(key)
-	if slot == nil {
-		return false, store.ErrKeyNotFound
+	// Who begins to use the table does so first, and then looks whether it is dismissed.
+	if t.used() {
+		t.dismissed.Store(false)
+		return
 	}
-	value, err := fn(slot.cur.Load().value)
-	if err != nil {
-		return false, err
+	t.store.kinds.forget(t)
+}
+
+func (t *table[T]) used() bool {
+	return t.log.view().keys > 0 || len(*t.indexes.Load()) > 0 ||
+		t.hub.count.Load() > 0 || t.parts.count.Load() > 0 || t.holds.count() > 0
+}
+
+// update writes what fn makes of the value of a key. It returns the value that the key
+// has then, and whether it has one.
+func (t *table[T]) update(key string, fn func(value T, exists bool) (T, store.Op, error)) (value T, exists, changed bool, err error) {
+	old, _ := t.keys.locate(key)
+	if exists = old != nil; exists {
+		value = old.value
 	}
-	if err := t.store.validate(t.kind, key, value); err != nil {
-		return false, err
+	next, op, err := fn(value, exists)
+	switch {
+	case err != nil:
+	case op == store.OpSet:
+		if err = t.store.validate(t.kind, key, next); err != nil {
+			break
+		}
+		if changed, err = t.set(key, next); changed {
+			return next, true, true, nil
+		}
+	case op == store.OpDelete && exists:
+		if err = t.ended(); err == nil {
+			var none T
+			t.delete(key, value)
+			return none, false, true, nil
+		}
+	case op != store.OpKeep && op != store.OpDelete:
+		err = fmt.Errorf("%w: %d for key %q of kind %q", store.ErrInvalidOp, op, key, t.kind)
 	}
+	return value, exists, false, err
+}
+
+// set writes a value, unless the key holds an equal one.
+func (t *table[T]) set(key string, value T) (changed bool, err error) {
 	c, changed, err := t.prepare(key, value)
+	if changed && err == nil {
+		// The store may have been closed by a function that ran so far.
+		err = t.ended()
+	}
 	if !changed || err != nil {
+		t.forgetTerms()
 		return false, err
 	}
 	t.commit(c)
@@ -178,15 +209,11 @@ func (t *table[T]) setFn(key string, fn func(T) (T, error)) (changed bool, err e
 // setMany writes the values of keys, which are in order. With replace it also
 // deletes the keys that are not among them.
 func (t *table[T]) setMany(keys []string, values map[string]T, replace bool) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.closed.Load() {
-		return store.ErrClosed
-	}
 	changes := make([]change[T], 0, len(keys))
 	for _, key := range keys {
 		c, changed, err := t.prepare(key, values[key])
 		if err != nil {
+			t.forgetTerms()
 			return err
 		}
 		if changed {
@@ -195,42 +222,35 @@ func (t *table[T]) setMany(keys []string, values map[string]T, replace bool) err
 	}
 	if replace {
 		sets := len(changes)
-		for s := range t.current() {
-			if _, ok := values[s.name]; !ok {
-				changes = append(changes, t.deletion(s, s.cur.Load().value))
+		for v := range t.current() {
+			if _, ok := values[v.name]; !ok {
+				changes = append(changes, t.deletion(v, spot[version[T]]{}, v.value))
 			}
 		}
 		if len(changes) > sets {
-			slices.SortFunc(changes, func(a, b change[T]) int { return strings.Compare(a.key, b.key) })
+			slices.SortFunc(changes, func(a, b change[T]) int { return strings.Compare(a.name, b.name) })
 		}
+	}
+	if err := t.ended(); err != nil {
+		t.forgetTerms()
+		return err
 	}
 	t.commit(changes...)
 	return nil
 }
 
-// delete removes a key. final returns the last state of the object, given the
-// one that is in the store.
-func (t *table[T]) delete(key string, final func(T) T) (existed bool, prev T, err error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.closed.Load() {
-		return false, prev, store.ErrClosed
-	}
-	slot := t.keys.get(key)
-	if slot == nil {
-		return false, prev, nil
-	}
-	prev = slot.cur.Load().value
-	t.commit(t.deletion(slot, final(prev)))
-	return true, prev, nil
+// delete removes a key that is there. final is the last state of the object.
+func (t *table[T]) delete(key string, final T) {
+	v, at := t.keys.locate(key)
+	t.commit(t.deletion(v, at, final))
 }
 
 // prepare is step 1 for a value to be written. changed is false if the key holds
 // an equal one.
 func (t *table[T]) prepare(key string, value T) (c change[T], changed bool, err error) {
-	c = change[T]{key: key, value: value}
-	if c.slot, c.spot = t.keys.locate(key); c.slot != nil {
-		c.old = c.slot.cur.Load()
+	c = change[T]{name: key, value: value}
+	if c.old, c.spot = t.keys.locate(key); c.old != nil {
+		c.name = c.old.name
 		if t.store.equal(c.old.value, value) {
 			return c, false, nil
 		}
@@ -242,51 +262,52 @@ func (t *table[T]) prepare(key string, value T) (c change[T], changed bool, err 
 	first := len(t.terms)
 	terms, err := compute(t.terms, t.kind, key, value, indexes)
 	if err != nil {
-		t.forget()
 		return c, false, err
 	}
 	t.terms, c.terms = terms, terms[first:]
 	c.hash = hashTerms(c.terms)
-	if c.moved = c.slot != nil && c.slot.terms != c.hash; c.moved {
-		c.was = t.termsOf(c.slot.name, c.old.value, indexes)
+	if c.moved = c.old != nil && c.old.terms != c.hash; c.moved {
+		c.was = t.termsOf(c.old, indexes)
 	}
 	return c, true, nil
 }
 
-// termsOf returns the terms of a value that was written with them: no function fails.
-func (t *table[T]) termsOf(name string, value T, indexes []*index[T]) []term[T] {
+// termsOf returns the terms that a version was written with.
+func (t *table[T]) termsOf(v *version[T], indexes []*index[T]) []term[T] {
 	first := len(t.terms)
-	terms, err := compute(t.terms, t.kind, name, value, indexes)
-	if err != nil {
-		return nil
+	terms, err := compute(t.terms, t.kind, v.name, v.value, indexes)
+	if err == nil && hashTerms(terms[first:]) == v.terms {
+		t.terms = terms
+		return terms[first:]
 	}
-	t.terms = terms
-	return terms[first:]
+	// A function does not say again what it said, or the value was changed in place. What
+	// it said is found where the slot is.
+	for _, ix := range indexes {
+		t.terms = ix.appendFound(t.terms, v.slot)
+	}
+	return t.terms[first:]
 }
 
-// forget gives up the terms of what was prepared.
-func (t *table[T]) forget() {
+// forgetTerms gives up the terms of what was prepared.
+func (t *table[T]) forgetTerms() {
 	clear(t.terms)
 	if t.terms = t.terms[:0]; cap(t.terms) > 1<<slotShift {
 		t.terms = nil
 	}
 }
 
-func (t *table[T]) deletion(s *slot[T], final T) change[T] {
-	c := change[T]{key: s.name, value: final, deleted: true, slot: s, old: s.cur.Load()}
+func (t *table[T]) deletion(v *version[T], at spot[version[T]], final T) change[T] {
+	c := change[T]{name: v.name, value: final, deleted: true, old: v, spot: at}
 	if indexes := *t.indexes.Load(); len(indexes) > 0 {
-		c.was = t.termsOf(s.name, c.old.value, indexes)
+		c.was = t.termsOf(v, indexes)
 	}
 	return c
 }
 
-// close makes all later writes fail, and ends the cursors.
+// close makes all later writes fail, and ends the cursors. It does not wait for a writer.
 func (t *table[T]) close() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.closed.Store(true)
-	t.hub.wakeAll()
-	t.routes.close()
+	t.finish(store.ErrClosed)
+	t.parts.end(nil, store.ErrClosed)
 }
 
 // commit is steps 2 to 4.
@@ -311,10 +332,11 @@ func (t *table[T]) commit(changes ...change[T]) {
 	for i := range changes {
 		t.settle(&changes[i])
 	}
-	t.written += len(changes)
-	t.compact()
-	t.routes.forward(changes)
-	t.forget()
+	if t.cut(len(changes)) && t.passed != nil {
+		t.passed(t.hub.earliest(t.log.view().rev))
+	}
+	t.handOver(changes)
+	t.forgetTerms()
 	t.hub.notify()
 }
 
@@ -327,56 +349,66 @@ func (t *table[T]) apply(c *change[T]) {
 	if c.deleted {
 		flags |= deleted
 	}
-	v := newVersion(c.value, c.rev, flags)
-	v.prev.Store(c.old)
+	v := newVersion(c.name, c.value, c.rev, flags)
+	if c.old != nil {
+		v.prev.Store(c.old)
+		c.old.next = v
+	}
+	v.terms = c.hash
 	c.made = v
-	if t.store.ledger != nil && t.whole == nil {
-		t.bytes.Add(t.store.ledger(c.old, v))
-	}
-	s := c.slot
 	switch {
-	case s == nil:
-		s = t.begin(c.key, c)
+	case c.old == nil:
+		t.begin(v, c)
 	case c.moved:
-		s = t.begin(s.name, c)
+		t.begin(v, c)
 		var none T
-		end := newVersion(none, c.rev, pending|moved)
+		end := newVersion(c.name, none, c.rev, pending|moved)
 		end.prev.Store(c.old)
-		c.slot.cur.Store(end)
+		c.old.slot.cur.Store(end)
 	default:
-		s.cur.Store(v)
+		v.slot = c.old.slot
+		v.slot.cur.Store(v)
 	}
-	t.log.put(record[T]{slot: s, version: v, old: c.old, rev: c.rev})
+	t.keys.putAt(c.spot, v)
+	t.log.put(record[T]{version: v, old: c.old})
 }
 
-// begin makes a slot for a change, and puts it wherever it can be found.
-func (t *table[T]) begin(name string, c *change[T]) *slot[T] {
-	s := t.content.make(name, c.rev, c.made)
-	s.terms = c.hash
-	t.content.add(s)
+// begin makes a slot for a version, and puts it wherever it can be found.
+func (t *table[T]) begin(v *version[T], c *change[T]) {
+	v.slot = t.arena.make(v)
+	t.content.add(v.slot)
 	for _, term := range c.terms {
-		term.index.posting(term.value).add(s)
+		term.index.add(term.value, v.slot)
 	}
-	t.keys.putAt(c.spot, s)
-	return s
 }
 
 // settle is what of step 4 belongs to one change.
 func (t *table[T]) settle(c *change[T]) {
 	c.made.unmark(pending)
+	if t.account != nil {
+		t.bytes.Add(t.account(c))
+	}
 	if !c.deleted && !c.moved {
 		return
 	}
-	end := c.slot.cur.Load()
-	end.unmark(pending)
+	e := ending[T]{slot: c.old.slot, last: c.old.slot.cur.Load()}
+	e.last.unmark(pending)
 	if c.deleted {
-		t.keys.remove(c.slot)
+		t.keys.remove(c.made)
 	}
-	e := remnant[T]{version: end, ended: c.slot}
 	for _, term := range c.was {
 		if p := term.index.postings.get(term.value); p != nil {
 			e.postings = append(e.postings, p)
 		}
 	}
-	t.endings = append(t.endings, e)
+	t.endings.push(e)
+}
+
+// retireSlot gives up a slot that nobody needs.
+func (t *table[T]) retireSlot(e ending[T]) {
+	e.slot.cur.Store(&t.store.nothing)
+	t.content.leave()
+	for _, p := range e.postings {
+		p.leave()
+	}
 }

@@ -2,34 +2,43 @@ package gomap
 
 import "sync/atomic"
 
-// version is one value that a key had, or a mark at the end of a [slot].
+// version is one value that a key had. It does not change, but for its state and prev.
 type version[T any] struct {
-	value T             // of a deletion: the last state of the object
-	state atomic.Uint64 // its revision and flags; the writer's to change
+	name  string // the key
+	value T      // of a deletion: the last state of the object
+	state atomic.Uint64
 
 	// prev is the version before it in the same life of its key, from creation to
-	// deletion or, once that was taken out, the latest one before it that a reader
-	// still needs; see compact.go.
+	// deletion or, once that was unlinked, the latest one before it that a reader
+	// still needs; see history.go.
 	prev atomic.Pointer[version[T]]
+
+	slot *slot[T]
+
+	// The writer's own:
+	next  *version[T] // of which it is the prev, or nil
+	terms uint64      // a hash of the index values that it is under
 }
 
-// The flags of a version, in the lowest bits of its state.
+// The flags of a version, in the lowest bits of its state. Above them is its revision.
 const (
 	deleted  uint64 = 1 << iota // the end of the key's life
-	moved                       // the end of its slot: the key lives on in another
+	moved                       // not a value: the mark at the end of a slot whose key lives on in another
 	pending                     // its commit may not be published
 	skipped                     // there were others between it and prev
-	dropped                     // no longer the prev of another, or on the way to it
+	retired                     // in a slot that nobody needs
 	flagBits = iota
 
 	ended = deleted | moved
 )
 
-func newVersion[T any](value T, rev, flags uint64) *version[T] {
-	v := &version[T]{value: value}
+func newVersion[T any](name string, value T, rev, flags uint64) *version[T] {
+	v := &version[T]{name: name, value: value}
 	v.state.Store(rev<<flagBits | flags)
 	return v
 }
+
+func (v *version[T]) key() string { return v.name }
 
 func (v *version[T]) rev() uint64 { return v.state.Load() >> flagBits }
 
@@ -38,58 +47,46 @@ func (v *version[T]) is(flags uint64) bool { return v.state.Load()&flags != 0 }
 func (v *version[T]) mark(flags uint64)   { v.state.Store(v.state.Load() | flags) }
 func (v *version[T]) unmark(flags uint64) { v.state.Store(v.state.Load() &^ flags) }
 
-// before returns the version of the same life that was held at revision rev, nil if
-// the life began later. direct tells whether v is all that came after it.
-func (v *version[T]) before(rev uint64) (p *version[T], direct bool) {
-	direct = !v.is(skipped)
-	p = v.prev.Load()
-	for p != nil && p.rev() > rev {
-		direct = false
-		p = p.prev.Load()
+// at returns the version that was the latest of its life at a revision, from v on back,
+// or nil. The revision has to be pinned.
+func (v *version[T]) at(rev uint64) *version[T] {
+	for v != nil && v.rev() > rev {
+		v = v.prev.Load()
 	}
-	return p, direct
+	return v
 }
 
-// pass takes the version before v out of the chain if no pin needs it, and tells whether
-// any is left. What is further behind was seen to when that one passed.
-func (v *version[T]) pass(ps pins) bool {
-	p := v.prev.Load()
-	if p != nil && !ps.within(p.rev(), v.rev()) {
-		v.mark(skipped)
-		p.mark(dropped)
-		p = p.prev.Load()
-		v.prev.Store(p)
-	}
-	return p != nil
-}
-
-// unlink takes those versions out of the chain behind v that no pin needs any more,
-// and tells whether any is left.
-func (v *version[T]) unlink(ps pins) bool {
-	last := v
+// oldest returns the first version that is left of a life that ended with v.
+func (v *version[T]) oldest() *version[T] {
 	for p := v.prev.Load(); p != nil; p = p.prev.Load() {
-		if ps.within(p.rev(), last.rev()) {
-			last = p
-			continue
-		}
-		last.mark(skipped)
-		p.mark(dropped)
-		last.prev.Store(p.prev.Load())
+		v = p
 	}
-	return last != v
+	return v
 }
 
-// shorten lets v, which marks where a key moved to another slot, lead to the latest
-// version of its slot that a pin needs, and tells whether there is one. What is
-// behind that is in the chain of the other slot too, and seen to there.
-func (v *version[T]) shorten(ps pins, since uint64) bool {
-	p := v.prev.Load()
-	for p != nil && p.rev() >= since && !ps.within(p.rev(), v.rev()) {
-		p = p.prev.Load()
+// before returns the version of the same life that was held at revision rev, which is
+// pinned, and nil if the life began later. direct tells whether v is all that came
+// after it.
+func (v *version[T]) before(rev uint64) (p *version[T], direct bool) {
+	// The writer marks v before it unlinks what is behind it. So if prev is what was
+	// linked at first, or is found to be marked, the two belong together.
+	p = v.prev.Load()
+	hook(hookBefore)
+	direct = !v.is(skipped)
+	if p == nil || p.rev() <= rev {
+		return p, direct
 	}
-	if p != nil && p.rev() < since {
-		p = nil
+	return p.at(rev), false
+}
+
+// unlink takes v out of the chain behind the next version. Readers that are past that may
+// still hold it.
+func (v *version[T]) unlink() {
+	next, prev := v.next, v.prev.Load()
+	next.mark(skipped)
+	next.prev.Store(prev)
+	if prev != nil {
+		prev.next = next
 	}
-	v.prev.Store(p)
-	return p != nil
+	v.next = nil
 }

@@ -1,6 +1,7 @@
 package gomap
 
 import (
+	"context"
 	"errors"
 	"sync"
 
@@ -9,36 +10,62 @@ import (
 
 // Watch implements [store.Watcher]. It is a goroutine that reads a [Cursor] into
 // a channel; it ends, and the channel is closed, soon after cancel or Close.
-// Close lets the consumer have what the channel has room for.
-func (s *MemStore[T]) Watch(kind string, opts ...store.WatchOption[T]) (<-chan *store.Event[T], func(), error) {
-	cursor, err := s.Cursor(kind, opts...)
+// Close lets the consumer have what the channel has room for. Writes that begin after
+// cancel has returned are not delivered.
+func (s *engine[T]) Watch(kind string, opts ...store.WatchOption[T]) (<-chan *store.Event[T], func(), error) {
+	return watch(func() (*Cursor[T], error) { return s.Cursor(kind, opts...) }, boxed[T])
+}
+
+// WatchContext implements [store.Watcher].
+func (s *engine[T]) WatchContext(ctx context.Context, kind string, opts ...store.WatchOption[T]) (<-chan *store.Event[T], error) {
+	return watchContext(ctx, func() (*Cursor[T], error) { return s.Cursor(kind, opts...) }, boxed[T])
+}
+
+func boxed[T any](event store.Event[T]) *store.Event[T] { return new(event) }
+
+// watch starts a pump over a cursor and returns its channel and what ends it.
+func watch[C, T any](begin func() (*Cursor[C], error), convert func(store.Event[C]) *store.Event[T]) (<-chan *store.Event[T], func(), error) {
+	cancelled := make(chan struct{})
+	events, err := start(begin, convert, cancelled)
 	if err != nil {
 		return nil, nil, err
 	}
-	events, cancel := pumpFrom(cursor, itself[T])
-	return events, cancel, nil
+	return events, sync.OnceFunc(func() { close(cancelled) }), nil
 }
 
-func itself[T any](event store.Event[T]) *store.Event[T] { return new(event) }
+// watchContext is watch until a context ends.
+func watchContext[C, T any](ctx context.Context, begin func() (*Cursor[C], error), convert func(store.Event[C]) *store.Event[T]) (<-chan *store.Event[T], error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return start(begin, convert, ctx.Done())
+}
 
-// pumpFrom starts a pump and returns its channel and what ends it.
-func pumpFrom[C, T any](cursor *Cursor[C], convert func(store.Event[C]) *store.Event[T]) (<-chan *store.Event[T], func()) {
+func start[C, T any](begin func() (*Cursor[C], error), convert func(store.Event[C]) *store.Event[T], cancelled <-chan struct{}) (<-chan *store.Event[T], error) {
+	cursor, err := begin()
+	if err != nil {
+		return nil, err
+	}
 	p := &pump[C, T]{
 		cursor:    cursor,
 		convert:   convert,
-		events:    make(chan *store.Event[T], cursor.config.BufferSize),
-		cancelled: make(chan struct{}),
+		events:    make(chan *store.Event[T], min(cursor.config.BufferSize, maxChannel)),
+		cancelled: cancelled,
 	}
 	go p.run()
-	return p.events, sync.OnceFunc(func() { close(p.cancelled) })
+	return p.events, nil
 }
+
+// maxChannel bounds a watch's channel, which takes its memory at once. What is beyond it
+// waits in the log.
+const maxChannel = 1 << 16
 
 // pump moves events from a cursor to a channel.
 type pump[C, T any] struct {
 	cursor    *Cursor[C]
 	convert   func(store.Event[C]) *store.Event[T]
 	events    chan *store.Event[T]
-	cancelled chan struct{}
+	cancelled <-chan struct{}
 }
 
 func (p *pump[C, T]) run() {
@@ -51,16 +78,28 @@ func (p *pump[C, T]) run() {
 		case <-p.cursor.Ready():
 		}
 		for event := range p.cursor.Changes() {
+			if p.isCancelled() {
+				return
+			}
 			if e := p.convert(event); !p.send(e) || e.EventType == store.EventTypeError {
 				return
 			}
 		}
 		if err := p.cursor.Err(); err != nil {
 			if !errors.Is(err, store.ErrClosed) {
-				p.send(&store.Event[T]{Kind: p.cursor.table.kind, EventType: store.EventTypeError, Err: err})
+				p.send(&store.Event[T]{Kind: p.cursor.stream.kind, EventType: store.EventTypeError, Err: err})
 			}
 			return
 		}
+	}
+}
+
+func (p *pump[C, T]) isCancelled() bool {
+	select {
+	case <-p.cancelled:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -77,7 +116,7 @@ func (p *pump[C, T]) send(event *store.Event[T]) bool {
 		return true
 	case <-p.cancelled:
 		return false
-	case <-p.cursor.table.store.done:
+	case <-p.cursor.stream.done:
 		return false
 	}
 }

@@ -300,7 +300,7 @@ func TestAddHandlerErrors(t *testing.T) {
 	if _, err := inf.AddHandler(newRecorder(t, ""), informer.HandlerOptions{Name: "\xff"}); !errors.Is(err, informer.ErrInvalidOption) {
 		t.Errorf("Name in another encoding: %v", err)
 	}
-	if _, _, err := inf.Watch(nil); !errors.Is(err, store.ErrFuncRequired) {
-		t.Errorf("nil watch option: %v", err)
+	if _, _, err := inf.Watch(store.WithBufferSize[*corev1.ConfigMap](-1)); !errors.Is(err, store.ErrInvalidOption) {
+		t.Errorf("a watch with BufferSize -1: %v", err)
 	}
 }

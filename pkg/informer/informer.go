@@ -157,7 +157,7 @@ func (i *Informer[T]) listenTo(lw cache.ListerWatcher, opts Options[T]) error {
 		}
 	}
 	for name, fn := range opts.Fields {
-		if err := i.AddField(name, fn); err != nil {
+		if err := i.AddSingleValueIndex(name, fn); err != nil {
 			return fmt.Errorf("%w: Fields: %w", ErrInvalidOption, err)
 		}
 	}
@@ -274,8 +274,8 @@ func (i *Informer[T]) AddIndex(name string, fn IndexFunc[T]) error {
 	return i.shelf.addIndex(name, fn)
 }
 
-// AddField is AddIndex for a function with one value an object.
-func (i *Informer[T]) AddField(name string, fn FieldFunc[T]) error {
+// AddSingleValueIndex is AddIndex for a function with one value an object.
+func (i *Informer[T]) AddSingleValueIndex(name string, fn SingleValueFunc[T]) error {
 	if fn == nil {
 		return fmt.Errorf("informer %q: index %q: %w", i.name, name, store.ErrFuncRequired)
 	}

@@ -226,7 +226,7 @@ func TestIndexes(t *testing.T) {
 		byValue := func(obj *corev1.ConfigMap) []string { return []string{oneValue(obj)} }
 		inf := newConfigMaps(t, server, func(o *informer.Options[*corev1.ConfigMap]) {
 			o.Indexes = map[string]informer.IndexFunc[*corev1.ConfigMap]{"value": byValue}
-			o.Fields = map[string]informer.FieldFunc[*corev1.ConfigMap]{"field": oneValue}
+			o.Fields = map[string]informer.SingleValueFunc[*corev1.ConfigMap]{"field": oneValue}
 		})
 		start(t, inf)
 		synctest.Wait()
@@ -235,7 +235,7 @@ func TestIndexes(t *testing.T) {
 		if err := inf.AddIndex("late", byValue); err != nil {
 			t.Fatal(err)
 		}
-		if err := inf.AddField("late field", oneValue); err != nil {
+		if err := inf.AddSingleValueIndex("late field", oneValue); err != nil {
 			t.Fatal(err)
 		}
 		for _, index := range []string{"value", "late", "field", "late field"} {
@@ -256,7 +256,7 @@ func TestIndexes(t *testing.T) {
 		if err := inf.AddIndex("nil", nil); !errors.Is(err, store.ErrFuncRequired) {
 			t.Errorf("nil index: %v", err)
 		}
-		if err := inf.AddField("nil", nil); !errors.Is(err, store.ErrFuncRequired) {
+		if err := inf.AddSingleValueIndex("nil", nil); !errors.Is(err, store.ErrFuncRequired) {
 			t.Errorf("nil field: %v", err)
 		}
 		if err := inf.AddIndex("", byValue); err == nil {

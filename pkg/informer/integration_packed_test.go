@@ -165,7 +165,7 @@ func TestPaths(t *testing.T) {
 	if !errors.Is(err, informer.ErrInvalidOption) || !errors.Is(err, wire.ErrField) {
 		t.Errorf("a path to nowhere: %v", err)
 	}
-	fields := map[string]informer.FieldFunc[*corev1.Pod]{"node": func(pod *corev1.Pod) string { return pod.Spec.NodeName }}
+	fields := map[string]informer.SingleValueFunc[*corev1.Pod]{"node": func(pod *corev1.Pod) string { return pod.Spec.NodeName }}
 	_, err = informer.New(c.config, informer.Options[*corev1.Pod]{Paths: paths, Fields: fields})
 	if !errors.Is(err, informer.ErrIndexExists) {
 		t.Errorf("a path under a name that is taken: %v", err)

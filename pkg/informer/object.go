@@ -20,9 +20,9 @@ type Object interface {
 // keep nor change it.
 type IndexFunc[T Object] func(obj T) []string
 
-// FieldFunc is an [IndexFunc] with exactly one value an object, such as the node
+// SingleValueFunc is an [IndexFunc] with exactly one value an object, such as the node
 // of a Pod. An update is cheaper with it: no slice is made.
-type FieldFunc[T Object] func(obj T) string
+type SingleValueFunc[T Object] func(obj T) string
 
 // StripManagedFields is a transform that drops what the server notes of who set which
 // field: a third of a typical object, and of use to hardly any controller. Packed

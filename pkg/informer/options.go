@@ -67,8 +67,8 @@ type Options[T Object] struct {
 	// Indexes are the indexes to begin with; see AddIndex.
 	Indexes map[string]IndexFunc[T]
 
-	// Fields are more of them, with one value an object; see AddField.
-	Fields map[string]FieldFunc[T]
+	// Fields are more of them, with one value an object; see AddSingleValueIndex.
+	Fields map[string]SingleValueFunc[T]
 
 	// Paths are indexes too, by the name of each: of the values that a field has, such as
 	// {"spec", "nodeName"}. They are read from what the API server sent, so that no

@@ -128,7 +128,7 @@ func (p *packed[T]) all() iter.Seq2[string, T] {
 }
 
 func (p *packed[T]) revision() uint64 {
-	revision, _, _ := p.table.Head(p.kind)
+	revision, _, _ := p.table.RevisionAndCount(p.kind)
 	return revision
 }
 
@@ -154,7 +154,7 @@ func (p *packed[T]) addIndex(name string, fn IndexFunc[T]) error {
 	return p.table.AddIndex(p.kind, name, func(_ string, obj T) ([]string, error) { return fn(obj), nil })
 }
 
-func (p *packed[T]) addField(name string, fn FieldFunc[T]) error {
+func (p *packed[T]) addField(name string, fn SingleValueFunc[T]) error {
 	return p.addIndex(name, func(obj T) []string { return []string{fn(obj)} })
 }
 

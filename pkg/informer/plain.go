@@ -58,7 +58,7 @@ func (p *plain[T]) all() iter.Seq2[string, T] {
 }
 
 func (p *plain[T]) revision() uint64 {
-	revision, _, _ := p.table.Head(p.kind)
+	revision, _, _ := p.table.RevisionAndCount(p.kind)
 	return revision
 }
 
@@ -80,8 +80,8 @@ func (p *plain[T]) addIndex(name string, fn IndexFunc[T]) error {
 	return p.table.AddIndex(p.kind, name, func(_ string, obj T) ([]string, error) { return fn(obj), nil })
 }
 
-func (p *plain[T]) addField(name string, fn FieldFunc[T]) error {
-	return p.table.AddField(p.kind, name, func(_ string, obj T) string { return fn(obj) })
+func (p *plain[T]) addField(name string, fn SingleValueFunc[T]) error {
+	return p.table.AddSingleValueIndex(p.kind, name, func(_ string, obj T) string { return fn(obj) })
 }
 
 func (p *plain[T]) addPaths(paths map[string]wire.Field) error {

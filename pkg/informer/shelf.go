@@ -19,7 +19,7 @@ type shelf[T Object] interface {
 	all() iter.Seq2[string, T]
 	byIndex(name, value string) (iter.Seq2[string, T], error)
 	addIndex(name string, fn IndexFunc[T]) error
-	addField(name string, fn FieldFunc[T]) error
+	addField(name string, fn SingleValueFunc[T]) error
 	addPaths(paths map[string]wire.Field) error
 	watch(opts ...store.WatchOption[T]) (<-chan *store.Event[T], func(), error)
 	follow(opts ...store.WatchOption[T]) (follower[T], error)

@@ -11,7 +11,9 @@
 // A store hands out the values it holds; it does not copy what they point to.
 // When T contains pointers, slices or maps, whoever reads a value shares it
 // with every other reader and has to treat it as immutable: change a copy, then
-// Set the copy.
+// Set the copy. That holds inside SetFn and Compute, too: who changes a map of the value
+// that the function is given changes what others read, and as the value that it returns
+// is then equal to the one that is there, the write is no change.
 //
 // # Revisions
 //
@@ -24,7 +26,7 @@
 //
 // Every method reports misuse with one of this package's errors, testable with
 // [errors.Is]: [ErrKindRequired], [ErrKeyRequired], [ErrKeyNotFound],
-// [ErrFuncRequired], [ErrInvalidOption], [ErrClosed]. A value that a
+// [ErrFuncRequired], [ErrInvalidOp], [ErrInvalidOption], [ErrClosed]. A value that a
 // [ValidateFunc] rejects is reported as a [*ValidationError]. A write that
 // returns an error has changed nothing.
 package store

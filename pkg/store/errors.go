@@ -12,8 +12,10 @@ var (
 	ErrKindRequired = errors.New("kind required: pass the name of a kind, such as \"users\"")
 	// ErrKeyRequired is returned for an empty key.
 	ErrKeyRequired = errors.New("key required: pass the name of a value in its kind")
-	// ErrFuncRequired is returned where a function or an option is nil.
-	ErrFuncRequired = errors.New("function required: pass one that is not nil, or leave it out")
+	// ErrFuncRequired is returned where a function is nil.
+	ErrFuncRequired = errors.New("function required: pass one that is not nil")
+	// ErrInvalidOp is returned by Compute for an [Op] that there is not.
+	ErrInvalidOp = errors.New("invalid operation: return OpKeep, OpSet or OpDelete")
 	// ErrInvalidOption is returned by Watch for an option with a value that
 	// means nothing.
 	ErrInvalidOption = errors.New("invalid watch option")

@@ -15,6 +15,12 @@ const (
 	// marker with [WithSyncMarker]. Name and Object are zero; Revision is the
 	// revision that the replay showed.
 	EventTypeSync EventType = "sync"
+	// EventTypeGap tells a watcher that asked for the marker with [WithGapMarker] that
+	// it fell behind by more than its buffer and its backlog. There were changes that it
+	// will not be told of: keys that came and went, and what a key had been between the
+	// value that the watcher saw last and the next. The events that follow lead to the
+	// content of the store. Name and Object are zero.
+	EventTypeGap EventType = "gap"
 	// EventTypeError is the last event of a watch that could not go on; Err says
 	// why. The channel is closed after it. [WithEventTypes] does not hide it.
 	EventTypeError EventType = "error"

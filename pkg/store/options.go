@@ -16,15 +16,21 @@ type WatchConfig struct {
 	InitialReplay bool
 	// SyncMarker asks for an event of EventTypeSync after the initial replay.
 	SyncMarker bool
+	// GapMarker asks for an event of EventTypeGap where changes are skipped.
+	GapMarker bool
 	// EndOnLag asks for an end with ErrWatchLagged where changes would be skipped.
 	EndOnLag bool
-	// BufferSize is the channel's capacity, and how far a watcher may be behind
-	// without missing a change.
+	// BufferSize is the channel's capacity, and how many changes a watcher may be behind
+	// without missing one.
 	BufferSize int
+	// Backlog is how many bytes of changes a watcher may be behind without missing one.
+	Backlog int64
 	// EventTypes holds the types wanted; empty means all.
 	EventTypes map[EventType]bool
 	// Part is the part of the kind that is wanted; nil means all of it.
 	Part *Part
+
+	mixed bool // parts were named in two ways
 }
 
 // Part is a part of a kind: one key, or if Index is not empty, the objects that an
@@ -34,25 +40,30 @@ type Part struct {
 	Index, Value string
 }
 
-// NewWatchConfig applies options to the defaults. It returns [ErrFuncRequired]
-// for a nil option and [ErrInvalidOption] for a value out of range.
+// NewWatchConfig applies options to the defaults. Nil options are ignored. It returns
+// [ErrInvalidOption] for a value out of range, and for options that contradict one another.
 func NewWatchConfig[T any](opts ...WatchOption[T]) (WatchConfig, error) {
 	cfg := WatchConfig{BufferSize: DefaultBufferSize}
 	for _, opt := range opts {
-		if opt == nil {
-			return cfg, fmt.Errorf("watch option: %w", ErrFuncRequired)
+		if opt != nil {
+			opt(&cfg)
 		}
-		opt(&cfg)
 	}
 	if cfg.BufferSize < 0 {
 		return cfg, fmt.Errorf("%w: buffer size %d: pass zero or more", ErrInvalidOption, cfg.BufferSize)
 	}
-	if cfg.Part != nil && *cfg.Part == (Part{}) {
+	if cfg.Backlog < 0 {
+		return cfg, fmt.Errorf("%w: backlog of %d bytes: pass zero or more", ErrInvalidOption, cfg.Backlog)
+	}
+	if cfg.mixed {
+		return cfg, fmt.Errorf("%w: a watch of a key and of an index value: leave one of them out", ErrInvalidOption)
+	}
+	if cfg.Part != nil && cfg.Part.Key == "" && cfg.Part.Index == "" {
 		return cfg, fmt.Errorf("%w: a watch of an empty key or index: name one, or leave the option out", ErrInvalidOption)
 	}
 	for t := range cfg.EventTypes {
 		switch t {
-		case EventTypeCreate, EventTypeUpdate, EventTypeDelete, EventTypeSync, EventTypeError:
+		case EventTypeCreate, EventTypeUpdate, EventTypeDelete, EventTypeSync, EventTypeGap, EventTypeError:
 		default:
 			return cfg, fmt.Errorf("%w: unknown event type %q", ErrInvalidOption, t)
 		}
@@ -65,6 +76,8 @@ func (c *WatchConfig) Wants(t EventType) bool {
 	switch t {
 	case EventTypeSync:
 		return c.SyncMarker
+	case EventTypeGap:
+		return c.GapMarker
 	case EventTypeError:
 		return true
 	default:
@@ -85,8 +98,7 @@ func WithSyncMarker[T any]() WatchOption[T] {
 }
 
 // WithEventTypes limits the watch to events of the given types. Given more than
-// once, the types add up. The sync marker and the terminal error are not
-// subject to it.
+// once, the types add up. The markers and the terminal error are not subject to it.
 func WithEventTypes[T any](types ...EventType) WatchOption[T] {
 	return func(c *WatchConfig) {
 		if c.EventTypes == nil {
@@ -99,30 +111,52 @@ func WithEventTypes[T any](types ...EventType) WatchOption[T] {
 }
 
 // WithBufferSize sets the capacity of the watch's channel, in events; it is also
-// how far the watcher may be behind without missing a change. Zero is an
-// unbuffered channel. The default is [DefaultBufferSize].
+// how many changes the watcher may be behind without missing one. Zero is an
+// unbuffered channel. The default is [DefaultBufferSize]. A store may give the channel
+// less than a very large size; what is beyond it waits in the store.
 func WithBufferSize[T any](size int) WatchOption[T] {
 	return func(c *WatchConfig) { c.BufferSize = size }
 }
 
+// WithBacklog lets the watcher be further behind than its buffer without missing a
+// change, as long as the changes that it has not seen take no more than about so many
+// bytes. The store keeps them for all watchers together, so that the largest backlog is
+// what they cost. The default is none.
+func WithBacklog[T any](bytes int64) WatchOption[T] {
+	return func(c *WatchConfig) { c.Backlog = bytes }
+}
+
+// WithGapMarker makes the watch deliver an event of EventTypeGap where it skips changes.
+func WithGapMarker[T any]() WatchOption[T] {
+	return func(c *WatchConfig) { c.GapMarker = true }
+}
+
 // WithoutCoalescing makes the watch end with an event of EventTypeError and
-// [ErrWatchLagged] where it would have to skip a change. It may be delivered
-// late, but never a gap.
+// [ErrWatchLagged] where it would have to skip a change: when the watcher wants its next
+// event, is more than its buffer and its backlog behind, and the store has let one of
+// those changes go. A store lets them go some time after the watcher has fallen so far
+// behind, so that the end may come late, but never a gap.
 func WithoutCoalescing[T any]() WatchOption[T] {
 	return func(c *WatchConfig) { c.EndOnLag = true }
 }
 
 // WithKey limits the watch to one key. A writer of other keys is not slowed by
-// it, however many such watches there are. Given more than once, or together
-// with [WithIndexValue], the last one counts.
+// it, however many such watches there are. Given more than once, the last one counts. It
+// cannot be given together with [WithIndexValue].
 func WithKey[T any](key string) WatchOption[T] {
-	return func(c *WatchConfig) { c.Part = &Part{Key: key} }
+	return func(c *WatchConfig) { c.setPart(Part{Key: key}) }
 }
 
 // WithIndexValue limits the watch to the objects that an index of the kind has
 // under a value. An object that comes to be among them is a create, one that is no
 // longer among them a delete, with its last state there. A store without that
-// index, or without indexes, refuses the watch with an error.
+// index, or without indexes, refuses the watch with an error. Given more than once, the
+// last one counts. It cannot be given together with [WithKey].
 func WithIndexValue[T any](index, value string) WatchOption[T] {
-	return func(c *WatchConfig) { c.Part = &Part{Index: index, Value: value} }
+	return func(c *WatchConfig) { c.setPart(Part{Index: index, Value: value}) }
+}
+
+func (c *WatchConfig) setPart(p Part) {
+	c.mixed = c.mixed || c.Part != nil && (c.Part.Index == "") != (p.Index == "")
+	c.Part = &p
 }

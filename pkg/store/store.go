@@ -1,5 +1,7 @@
 package store
 
+import "context"
+
 // Store is a typed, watchable store. All methods are safe for concurrent use.
 type Store[T any] interface {
 	Reader[T]
@@ -44,9 +46,11 @@ type Reader[T any] interface {
 // A value that [CompareFunc] calls equal to the one present is not written: the
 // old value stays, there is no event and no new revision.
 //
-// CompareFunc, ValidateFunc and the function given to SetFn run while the kind
-// is locked for writing: they may read the store, but a write to the same kind
-// from inside them never returns.
+// CompareFunc, ValidateFunc, index functions and the functions given to SetFn, Compute
+// and DeleteIf run while the kind is locked for writing. From inside them the store may
+// be read, watched and closed, and other kinds may be written to. A write to the same
+// kind never returns, and so does adding or dropping one of its indexes. A panic in one
+// of them goes to the caller of the write, which has then changed nothing.
 type Writer[T any] interface {
 	// Set writes one value. created tells whether the key is new.
 	Set(kind, key string, value T) (created bool, err error)
@@ -56,6 +60,14 @@ type Writer[T any] interface {
 	// that it returns is returned as it is. changed tells whether the value
 	// differs afterwards. An absent key is [ErrKeyNotFound].
 	SetFn(kind, key string, fn func(value T) (T, error)) (changed bool, err error)
+
+	// Compute replaces, creates or deletes a value in one step: no other write to the
+	// kind comes between. fn runs exactly once, with the key's value and whether it has
+	// one, and says with its second result what to do: [OpSet] writes the first one,
+	// [OpDelete] deletes the key, [OpKeep] does nothing. An error that fn returns is
+	// returned as it is, and nothing is written. Compute returns the value that the key
+	// has then, and whether it has one.
+	Compute(kind, key string, fn func(value T, exists bool) (T, Op, error)) (value T, exists bool, err error)
 
 	// SetAll merges: it writes the given values in one commit and leaves the
 	// kind's other keys alone. Events are in key order. If one value is
@@ -70,13 +82,30 @@ type Writer[T any] interface {
 	// Delete removes a key and returns the value it had. existed tells whether
 	// there was one; deleting an absent key is no error.
 	Delete(kind, key string) (existed bool, prev T, err error)
+
+	// DeleteIf removes a key if cond says so of its value, in one step: no other write to
+	// the kind comes between. cond runs once, or not at all if there is no such key.
+	// deleted tells whether the key was removed, prev is the value that it had.
+	DeleteIf(kind, key string, cond func(value T) bool) (deleted bool, prev T, err error)
 }
+
+// Op is what [Writer].Compute does.
+type Op int
+
+const (
+	// OpKeep leaves the key as it is.
+	OpKeep Op = iota
+	// OpSet writes the value.
+	OpSet
+	// OpDelete removes the key. If there is none it does nothing.
+	OpDelete
+)
 
 // Watcher delivers changes.
 type Watcher[T any] interface {
 	// Watch returns a channel of the kind's changes from now on, or with
 	// [WithInitialReplay] of the kind's content and then its changes. It neither
-	// blocks nor needs the kind to exist. The caller has to call cancel when it
+	// waits for a writer nor needs the kind to exist. The caller has to call cancel when it
 	// is done with the channel, also when the store may have been closed;
 	// calling it again does nothing.
 	//
@@ -90,13 +119,21 @@ type Watcher[T any] interface {
 	//     [Event].Coalesced, that takes it from the value it last saw (Old) to
 	//     the latest (Object). A key it knew that went is always reported as a
 	//     delete; one that came and went unseen may not be reported at all. The
-	//     events always lead to the content of the store.
+	//     events always lead to the content of the store. [WithBacklog] lets a
+	//     watcher be further behind before that happens, and [WithGapMarker] tells
+	//     it where it did.
 	//  5. The channel is closed exactly once: after cancel, after Close, or after
 	//     an event of EventTypeError.
 	//
+	// An event of a write that began after cancel returned is not delivered.
+	//
 	// What a stalled watcher costs is bounded: for each key it knows at most the
-	// value that it saw last, plus the buffer, whatever the number of writes.
+	// value that it saw last, plus the buffer and the backlog, whatever the number of
+	// writes.
 	Watch(kind string, opts ...WatchOption[T]) (events <-chan *Event[T], cancel func(), err error)
+
+	// WatchContext is Watch until ctx ends. If it has ended already, that is the error.
+	WatchContext(ctx context.Context, kind string, opts ...WatchOption[T]) (events <-chan *Event[T], err error)
 }
 
 // KeyValue is a key with its value.

@@ -106,7 +106,7 @@ const kind = "objects"
 // table is what a store has for values of any type that it holds as V.
 type table[V any] interface {
 	Get(kind, key string) (any, bool, error)
-	Head(kind string) (revision uint64, keys int, err error)
+	RevisionAndCount(kind string) (revision uint64, keys int, err error)
 	All(kind string) (iter.Seq2[string, V], error)
 	Snapshot(kind string) (*gomap.Snapshot[V], error)
 	ByIndex(kind, name, value string) (iter.Seq2[string, V], error)
@@ -128,7 +128,7 @@ type shelfOf[V any] struct {
 func (s shelfOf[V]) get(key string) (obj any, ok bool, err error) { return s.table.Get(kind, key) }
 
 func (s shelfOf[V]) head() (revision uint64, size int) {
-	revision, size, _ = s.table.Head(kind) // a store that is closed has an error, which no shelf is
+	revision, size, _ = s.table.RevisionAndCount(kind) // a store that is closed has an error, which no shelf is
 	return revision, size
 }
 
@@ -224,7 +224,7 @@ func newPlainShelf() plainShelf {
 }
 
 func (s plainShelf) delete(key string, last final) error {
-	_, _, err := s.store.DeleteAs(kind, key, last)
+	_, _, err := s.store.DeleteWithFinalState(kind, key, last)
 	return err
 }
 

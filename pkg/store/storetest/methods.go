@@ -235,8 +235,13 @@ func testMisuse(t *testing.T, open Open) {
 	set(t, s, "a", 1)
 	_, err := s.SetFn(kind, "a", nil)
 	isError(t, "SetFn without a function", err, store.ErrFuncRequired)
-	_, err = s.List(kind, nil)
-	isError(t, "List with a nil filter", err, store.ErrFuncRequired)
+	_, _, err = s.Compute(kind, "a", nil)
+	isError(t, "Compute without a function", err, store.ErrFuncRequired)
+	_, _, err = s.DeleteIf(kind, "a", nil)
+	isError(t, "DeleteIf without a function", err, store.ErrFuncRequired)
+	all, err := s.List(kind, nil, func(string, Value) bool { return true }, nil)
+	noError(t, err)
+	sameMap(t, "List with filters that are nil", all, map[string]Value{"a": {N: 1}})
 	sameMap(t, "List after misuse", list(t, s), map[string]Value{"a": {N: 1}})
 }
 

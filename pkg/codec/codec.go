@@ -34,9 +34,19 @@ type Codec[T any] struct {
 //   - *unstructured.Unstructured: its wire form is JSON;
 //   - any type of which encoding/json keeps everything.
 //
-// Others are refused with [ErrType]: interfaces, as it is not known what to decode to, and types with channels,
-// functions or unexported fields, which JSON would leave out silently. A type that knows how to marshal
-// itself is taken at its word.
+// Others are refused with [ErrType], and the error says what would be lost. New looks for what JSON never keeps:
+// interfaces with methods, as it is not known what to decode to; channels and functions; fields that are unexported
+// or left out by their tag; keys of maps that are neither text nor integers. Then it makes a value with something in
+// every field, sends it through the wire form and compares what comes back. So it finds fields that share a name or
+// hide each other, protobuf methods that know nothing of a field, and methods that marshal one way only or only by a
+// pointer where JSON has none. This takes some milliseconds.
+//
+// A type that marshals itself both ways is taken at its word, but has to read what it writes: New calls its methods
+// with a few usual texts. If they are promoted from an embedded field, the struct has to have no other.
+//
+// What depends on the value is not found, and JSON does not keep it: in an interface without methods a whole float64
+// comes back as int64, and whatever is no tree of maps and slices as such a tree; text that is not UTF-8 is mended;
+// a pointer to what is written as null comes back as nil, and so does an empty slice or map with omitempty.
 func New[T any](opts Options[T]) (*Codec[T], error) { return newCodec(reflect.TypeFor[T](), opts) }
 
 // NewOf is New for a type that is known only when the program runs, such as that of an object. Encode of a value

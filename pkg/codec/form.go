@@ -23,7 +23,11 @@ func formOf(t reflect.Type) (form, error) {
 	case t == reflect.TypeFor[*unstructured.Unstructured]():
 		return unstructuredForm{}, nil
 	case isMessage(t):
-		return protobufForm{elem: t.Elem()}, nil
+		f := protobufForm{elem: t.Elem()}
+		if lost := lostBy(f, t); lost != "" {
+			return nil, fmt.Errorf("%w: %v: %s: generate its protobuf methods anew", ErrType, t, lost)
+		}
+		return f, nil
 	}
 	if err := keptByJSON(t); err != nil {
 		return nil, err
@@ -45,12 +49,17 @@ func isMessage(t reflect.Type) bool {
 		return false
 	}
 	for field := range t.Elem().Fields() {
-		inline := field.Anonymous && field.Name == "TypeMeta" // is in the envelope
-		if _, tagged := field.Tag.Lookup("protobuf"); !tagged && !inline {
+		if _, tagged := field.Tag.Lookup("protobuf"); !tagged && !isTypeMeta(field) {
 			return false
 		}
 	}
 	return true
+}
+
+// isTypeMeta tells whether a field is in the envelope instead of the message.
+func isTypeMeta(field reflect.StructField) bool {
+	_, tagged := field.Tag.Lookup("protobuf")
+	return field.Anonymous && field.Name == "TypeMeta" && !tagged
 }
 
 // envelopeMagic begins an object in an envelope: a runtime.Unknown that says what the bytes in it are. A

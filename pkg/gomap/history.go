@@ -88,8 +88,8 @@ const (
 func (h *history[T]) pin() (view[T], pin) {
 	for {
 		w := h.log.view()
+		hook(hookViewed)
 		p := h.board.take(w.rev)
-		hook(hookPinned)
 		if h.floor.Load() <= w.rev {
 			return w, p
 		}
@@ -107,12 +107,13 @@ func (h *history[T]) hold() (view[T], pin) {
 // move brings a cursor to a later revision. It returns false if what it would keep
 // there may have been unlinked while it read.
 func (h *history[T]) move(c *Cursor[T], rev uint64) bool {
+	hook(hookRead)
 	p := h.board.take(rev)
 	defer p.release()
-	hook(hookMoved)
 	if h.floor.Load() > rev {
 		return false
 	}
+	hook(hookAllowed)
 	c.pos.Store(rev)
 	return true
 }

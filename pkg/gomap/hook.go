@@ -4,12 +4,14 @@ package gomap
 type hookPoint int
 
 const (
-	hookPinned     hookPoint = iota // a reader has pinned a revision, and has yet to look at the floor
-	hookMoved                       // a cursor has pinned where it goes, and has yet to look at the floor
+	hookViewed     hookPoint = iota // a reader has taken the published revision, and has yet to pin it
+	hookRead                        // a cursor has read a part of the log, and has yet to pin where it goes
+	hookAllowed                     // a cursor has looked at the floor, and has yet to set its position
 	hookPinsRead                    // the writer has read the short pins, and has yet to read the cursors' positions
 	hookBefore                      // a reader has the version before another, and has yet to look at its flags
 	hookSleep                       // a cursor is counted as asleep, and has yet to say so
 	hookRegistered                  // a part is known to the writer, and has yet to be filled
+	hookCommitted                   // the writer has published a commit, and has yet to hand it to the parts
 )
 
 // testHook is called at these places. It is for tests, which stop a goroutine there.

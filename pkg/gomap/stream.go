@@ -56,7 +56,7 @@ func (s *stream[T]) spare(w view[T], keep int) uint64 {
 // weight estimates what the records of a log keep in memory. It is the writer's.
 type weight[T any] struct {
 	size  func(T) int64 // of a value, if that is known; else some values are weighed
-	scale scale
+	scale *scale        // made when it is needed
 	next  uint64 // the revision from which on another value counts
 	mean  int64
 }
@@ -72,6 +72,9 @@ func (e *weight[T]) of(n int, w view[T]) int64 {
 		e.next = w.rev + weighOneIn
 		page := w.page(w.pages() - 1)
 		value := page[len(page)-1].version.value
+		if e.scale == nil {
+			e.scale = new(scale)
+		}
 		if e.size == nil {
 			e.mean = e.scale.size(1, value)
 		} else if size := e.size(value); e.mean == 0 {

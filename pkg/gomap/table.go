@@ -328,6 +328,7 @@ func (t *table[T]) commit(changes ...change[T]) {
 	}
 
 	t.log.publish(keys)
+	hook(hookCommitted)
 
 	for i := range changes {
 		t.settle(&changes[i])

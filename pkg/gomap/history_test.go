@@ -1,0 +1,313 @@
+package gomap
+
+import (
+	"fmt"
+	"maps"
+	"testing"
+
+	"github.com/larder-dev/larder/pkg/store"
+)
+
+// at has fn run once, the first time that somebody comes to a place, by the goroutine
+// that does.
+func at(t *testing.T, place hookPoint, fn func()) {
+	t.Helper()
+	done := false
+	testHook = func(p hookPoint) {
+		if p == place && !done {
+			done = true
+			fn()
+		}
+	}
+	t.Cleanup(func() {
+		if testHook = nil; !done {
+			t.Errorf("nobody came to place %d", place)
+		}
+	})
+}
+
+// told is what a reader of events knows. It fails where an event does not follow from that.
+type told[T comparable] struct {
+	t    *testing.T
+	has  map[string]T
+	gaps int
+}
+
+func newTold[T comparable](t *testing.T) *told[T] { return &told[T]{t: t, has: map[string]T{}} }
+
+func (r *told[T]) read(c *Cursor[T]) (events int) {
+	for e := range c.Changes() {
+		r.take(e)
+		events++
+	}
+	return events
+}
+
+func (r *told[T]) take(e store.Event[T]) {
+	had, known := r.has[e.Name]
+	switch e.EventType {
+	case store.EventTypeCreate, store.EventTypeUpdate:
+		if known != (e.EventType == store.EventTypeUpdate) || known && e.Old != had {
+			r.t.Errorf("%+v: the reader has %v (%t)", e, had, known)
+		}
+		r.has[e.Name] = e.Object
+	case store.EventTypeDelete:
+		if !known {
+			r.t.Errorf("%+v: the reader does not know the key", e)
+		}
+		delete(r.has, e.Name)
+	case store.EventTypeGap:
+		r.gaps++
+	default:
+	}
+}
+
+// wantStore compares what the reader knows with the store.
+func (r *told[T]) wantStore(s *MemStore[T], kind string) {
+	r.t.Helper()
+	want, err := s.List(kind)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if !maps.Equal(r.has, want) {
+		r.t.Errorf("the reader has %v, the store %v", r.has, want)
+	}
+}
+
+// A reader that has taken a revision but not pinned it yet reads another one if what it
+// needs was let go meanwhile.
+func TestReaderBehindTheFloor(t *testing.T) {
+	s := newCounters(t)
+	defer s.Close()
+	at(t, hookViewed, func() { s.write(5 * digestKeys) })
+	all, err := s.All("counters")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := maps.Collect(all)
+	if len(got) != digestKeys {
+		t.Errorf("read %d of %d keys", len(got), digestKeys)
+	}
+	for key, n := range got {
+		if n != 6 {
+			t.Errorf("%s is %d, at the newest revision all are 6", key, n)
+		}
+	}
+}
+
+// A cursor that has read a part of the log, but has not said so yet, is told of each key
+// from what it knows if what it would stand on was let go meanwhile.
+func TestCursorBehindTheFloor(t *testing.T) {
+	s := newCounters(t)
+	defer s.Close()
+	c := s.cursor()
+	c.read(2 * digestKeys)
+	s.write(digestKeys / 10)
+	at(t, hookRead, func() { s.write(5 * digestKeys) })
+	c.read(2 * digestKeys)
+	for key, n := range c.seen {
+		if got, _, _ := s.Get("counters", key); got != n {
+			t.Errorf("%s is %d, the reader was told %d", key, got, n)
+		}
+	}
+}
+
+// A cursor that moves keeps where it goes, from before it looks at the floor until it is
+// there.
+func TestCursorKeepsWhereItGoes(t *testing.T) {
+	s := newCounters(t)
+	defer s.Close()
+	c := s.cursor()
+	c.read(2 * digestKeys)
+	s.write(digestKeys / 10)
+	at(t, hookAllowed, func() { s.write(5 * digestKeys) })
+	c.read(10) // it is at what was the newest revision
+	c.read(2 * digestKeys)
+	for key, n := range c.seen {
+		if got, _, _ := s.Get("counters", key); got != n {
+			t.Errorf("%s is %d, the reader was told %d", key, got, n)
+		}
+	}
+}
+
+// A cursor that goes from a short pin to its new position while the writer looks for pins
+// is seen.
+func TestCursorMovesWhileThePinsAreRead(t *testing.T) {
+	s := newCounters(t)
+	defer s.Close()
+	c := s.cursor()
+	c.read(2 * digestKeys)
+	s.write(digestKeys / 10)
+
+	allowed, moved, read := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	testHook = func(p hookPoint) {
+		switch p {
+		case hookAllowed: // the cursor, which waits until the writer has read half of the pins
+			testHook = func(p hookPoint) {
+				if p == hookPinsRead {
+					testHook = nil
+					close(moved)
+					<-read
+				}
+			}
+			close(allowed)
+			<-moved
+		default:
+		}
+	}
+	defer func() { testHook = nil }()
+	go func() {
+		defer close(read)
+		c.read(10)
+	}()
+	<-allowed
+	s.write(5 * digestKeys)
+	<-read
+	c.read(2 * digestKeys)
+	for key, n := range c.seen {
+		if got, _, _ := s.Get("counters", key); got != n {
+			t.Errorf("%s is %d, the reader was told %d", key, got, n)
+		}
+	}
+}
+
+// What came between two versions is known although a version is unlinked while a reader
+// looks.
+func TestBeforeIsExact(t *testing.T) {
+	old := newVersion("key", 1, 1, 0)
+	middle := newVersion("key", 2, 2, 0)
+	last := newVersion("key", 3, 3, 0)
+	link := func(next, prev *version[int]) {
+		next.prev.Store(prev)
+		prev.next = next
+	}
+	link(middle, old)
+	link(last, middle)
+	at(t, hookBefore, middle.unlink)
+	if p, direct := last.before(1); p != old || direct {
+		t.Errorf("before 3 at 1 is %v (directly: %t), with a version between", p, direct)
+	}
+	if p, direct := last.before(1); p != old || direct {
+		t.Errorf("before 3 at 1 is %v (directly: %t), with a version that was unlinked between", p, direct)
+	}
+}
+
+// A slot is retired while Get has what it found in the map: it is there all the time.
+func TestGetDoesNotMissAKeyThatMoves(t *testing.T) {
+	s := NewMemStore(store.StoreOptions[int]{})
+	defer s.Close()
+	if err := s.AddIndex("numbers", "parity", func(_ string, n int) ([]string, error) {
+		return []string{fmt.Sprint(n % 2)}, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	set := func(n int) {
+		if _, err := s.Set("numbers", "key", n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set(0)
+	table := s.kinds.lookup("numbers")
+	found := table.keys.get("key")
+	slot := found.slot
+	for n := range 1000 {
+		set(n + 1)
+	}
+	if !slot.cur.Load().is(retired) {
+		t.Fatal("the first slot is still there: the test is for one that is not")
+	}
+	if v := table.published(found); v == nil {
+		t.Error("the key is not found, though it was there all the time")
+	}
+	if v := table.published(table.keys.get("key")); v == nil || v.value != 1000 {
+		t.Errorf("found %v, want 1000", v)
+	}
+}
+
+// What nobody needs any more is let go with the next writes, however it was kept, and
+// what is needed stays.
+func TestKeepsakes(t *testing.T) {
+	s := newCounters(t)
+	defer s.Close()
+	table := s.kinds.lookup("counters")
+	kept := func() (n int) {
+		for _, list := range table.kept {
+			for c := list.first; c != nil; c = c.next {
+				n += len(c.items)
+			}
+		}
+		return n
+	}
+	var snaps []*Snapshot[int]
+	for range 5 {
+		snap, err := s.Snapshot("counters")
+		if err != nil {
+			t.Fatal(err)
+		}
+		snaps = append(snaps, snap)
+		s.write(3 * digestKeys)
+	}
+	if n := kept(); n != 5*digestKeys {
+		t.Errorf("%d versions are kept for 5 snapshots of %d keys", n, digestKeys)
+	}
+	for i, close := range []int{1, 3, 4, 0, 2} {
+		snaps[close].Close()
+		for _, j := range []int{1, 3, 4, 0, 2}[i+1:] {
+			n := 0
+			for _, value := range snaps[j].All() {
+				n++
+				if value != 3*j+1 {
+					t.Fatalf("snapshot %d has %d, want %d", j, value, 3*j+1)
+				}
+			}
+			if n != digestKeys {
+				t.Errorf("snapshot %d has %d keys", j, n)
+			}
+		}
+		s.write(3 * digestKeys)
+		if n, want := kept(), (4-i)*digestKeys; n != want {
+			t.Errorf("%d versions are kept for %d snapshots, want %d", n, 4-i, want)
+		}
+	}
+	if !table.loose.empty() || len(table.kept) > 0 {
+		t.Errorf("%d lists are left", len(table.kept))
+	}
+}
+
+// A deletion is told to whoever saw the key, also in an earlier slot than its last.
+func TestDeletionAfterMoves(t *testing.T) {
+	s := NewMemStore(store.StoreOptions[int]{})
+	defer s.Close()
+	if err := s.AddIndex("numbers", "value", func(_ string, n int) ([]string, error) {
+		return []string{fmt.Sprint(n)}, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	c, err := s.Cursor("numbers", store.WithBufferSize[int](0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	r := newTold[int](t)
+	for round := range 3 {
+		if _, err := s.Set("numbers", "key", -1-round); err != nil {
+			t.Fatal(err)
+		}
+		r.read(c)
+		for i := range 500 {
+			if _, err := s.Set("numbers", "key", 1000*round+i); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, _, err := s.Delete("numbers", "key"); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 500 {
+			if _, err := s.Set("numbers", "other", 1000*round+i); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.read(c)
+		r.wantStore(s, "numbers")
+	}
+}

@@ -121,13 +121,19 @@ func (s *engine[T]) Close() error {
 
 // get returns the value of a key.
 func (s *engine[T]) get(kind, key string) (value T, ok bool, err error) {
-	if err := s.checkKey(kind, key); err != nil {
-		return value, false, err
+	// Most of the time there is a table, and in it what is wanted. Nothing is in the
+	// table of a kind without a name or under a key without one, and there is no table
+	// in a store that is closed.
+	t := s.kinds.first[0].Load()
+	if t == nil || t.kind != kind {
+		t = s.kinds.lookup(kind)
 	}
-	if t := s.kinds.lookup(kind); t != nil {
-		value, ok = t.get(key)
+	if t != nil {
+		if v := t.get(key); v != nil {
+			return v.value, true, nil
+		}
 	}
-	return value, ok, nil
+	return value, false, s.checkKey(kind, key)
 }
 
 // values returns the keys with their values, in the keys' order.
@@ -154,9 +160,8 @@ func (s *engine[T]) set(kind, key string, value T) (created bool, err error) {
 		return false, err
 	}
 	defer t.unlock()
-	keys := t.log.view().keys
-	_, err = t.set(key, value)
-	return t.log.view().keys > keys, err
+	created, _, err = t.set(key, value)
+	return created, err
 }
 
 // update writes what fn makes of the value of a key; see [table.update].

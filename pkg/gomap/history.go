@@ -49,11 +49,12 @@ type history[T any] struct {
 	floor atomic.Uint64 // versions that were replaced up to it may be unlinked
 
 	// The writer's own:
-	written int             // versions since the last cut
-	endings fifo[ending[T]] // slots that ended, whose last records are in the log
-	kept    map[uint64]*fifo[keepsake[T]]
-	loose   fifo[keepsake[T]] // is kept for a pin that is gone
-	retire  func(ending[T])   // is told of a slot that nobody needs
+	written int                           // versions since the last cut
+	endings fifo[ending[T]]               // slots that ended, whose last records are in the log
+	kept    map[uint64]*fifo[keepsake[T]] // by the pin
+	loose   fifo[keepsake[T]]             // is kept for a pin that is gone
+	next    map[*version[T]]*version[T]   // of a version that is kept, the one that has it behind it
+	retire  func(ending[T])               // is told of a slot that nobody needs
 }
 
 // ending is a slot that has ended.
@@ -65,8 +66,8 @@ type ending[T any] struct {
 
 // keepsake is what a pin keeps: a version that was replaced, or a slot that ended.
 type keepsake[T any] struct {
-	version *version[T]
-	ending  *ending[T] // if it is not nil, version is not set
+	version *version[T] // or
+	ending  *ending[T]
 }
 
 const (
@@ -156,8 +157,8 @@ func (h *history[T]) cut(written int) bool {
 	for i := range pages {
 		for _, r := range w.page(i) {
 			// What is further behind was seen to when the record of prev was cut off.
-			if old := r.version.prev.Load(); old != nil {
-				h.keep(keepsake[T]{version: old}, ps)
+			if r.old != nil {
+				h.replaced(r.old, r.version, ps)
 			}
 		}
 	}
@@ -189,22 +190,51 @@ func (h *history[T]) lookAt(work int, ps pins) {
 	}
 }
 
-// keep lets go what no pin needs, and else makes it a keepsake of the newest that does.
-func (h *history[T]) keep(k keepsake[T], ps pins) {
-	from, until := k.span()
-	pin, ok := ps.last(until)
-	needed := ok && pin >= from
-	switch e := k.ending; {
-	case e == nil && !needed:
-		k.version.unlink()
+// replaced is called when the record of a version is cut off that took the place of old.
+func (h *history[T]) replaced(old, by *version[T], ps pins) {
+	if pin, needed := ps.between(old.rev(), by.rev()); needed {
+		if h.next == nil {
+			h.next = make(map[*version[T]]*version[T])
+		}
+		h.next[old] = by
+		h.put(keepsake[T]{version: old}, pin)
 		return
-	case e != nil && !needed:
+	}
+	h.unlink(old, by)
+}
+
+// keep lets a keepsake go that no pin needs any more, and else puts it to the newest that
+// does.
+func (h *history[T]) keep(k keepsake[T], ps pins) {
+	if old := k.version; old != nil {
+		by := h.next[old]
+		if pin, needed := ps.between(old.rev(), by.rev()); needed {
+			h.put(k, pin)
+		} else {
+			h.unlink(old, by)
+		}
+		return
+	}
+	e := k.ending
+	// Whoever saw a key in an earlier slot is to be told that it was deleted.
+	from := e.slot.since
+	if e.last.is(deleted) {
+		from = e.last.oldest().rev()
+	}
+	pin, needed := ps.between(from, e.last.rev())
+	if !needed {
 		h.retire(*e)
 		return
-	case e != nil && e.last.is(moved):
+	}
+	if e.last.is(moved) {
 		// Its chain is that of the key's next slot, out of which goes what nobody needs.
 		e.last.prev.Store(e.last.prev.Load().at(pin))
 	}
+	h.put(k, pin)
+}
+
+// put makes something a keepsake of a pin.
+func (h *history[T]) put(k keepsake[T], pin uint64) {
 	if h.kept == nil {
 		h.kept = make(map[uint64]*fifo[keepsake[T]])
 	}
@@ -216,16 +246,16 @@ func (h *history[T]) keep(k keepsake[T], ps pins) {
 	list.push(k)
 }
 
-// span returns the revision from which on readers need a keepsake, and the one from which
-// on they do not.
-func (k keepsake[T]) span() (from, until uint64) {
-	e := k.ending
-	switch {
-	case e == nil:
-		return k.version.rev(), k.version.next.rev()
-	case e.last.is(moved):
-		return e.slot.since, e.last.rev()
+// unlink takes a version out of the chain behind the one that took its place. Readers that
+// are past that may still hold it.
+func (h *history[T]) unlink(old, by *version[T]) {
+	prev := old.prev.Load()
+	by.mark(skipped)
+	by.prev.Store(prev)
+	if delete(h.next, old); prev != nil {
+		h.next[prev] = by
 	}
-	// Whoever saw the key in an earlier slot is to be told that it was deleted.
-	return e.last.oldest().rev(), e.last.rev()
+	if len(h.next) == 0 {
+		h.next = nil
+	}
 }

@@ -174,16 +174,11 @@ func TestCursorMovesWhileThePinsAreRead(t *testing.T) {
 // What came between two versions is known although a version is unlinked while a reader
 // looks.
 func TestBeforeIsExact(t *testing.T) {
-	old := newVersion("key", 1, 1, 0)
-	middle := newVersion("key", 2, 2, 0)
-	last := newVersion("key", 3, 3, 0)
-	link := func(next, prev *version[int]) {
-		next.prev.Store(prev)
-		prev.next = next
-	}
-	link(middle, old)
-	link(last, middle)
-	at(t, hookBefore, middle.unlink)
+	old, middle, last := newVersion("key", 1, 1, 0), newVersion("key", 2, 2, 0), newVersion("key", 3, 3, 0)
+	middle.prev.Store(old)
+	last.prev.Store(middle)
+	h := history[int]{next: map[*version[int]]*version[int]{old: middle}}
+	at(t, hookBefore, func() { h.unlink(middle, last) })
 	if p, direct := last.before(1); p != old || direct {
 		t.Errorf("before 3 at 1 is %v (directly: %t), with a version between", p, direct)
 	}

@@ -34,7 +34,7 @@ type index[T any] struct {
 	name     string
 	fn       IndexFunc[T]
 	single   SingleValueFunc[T] // instead of fn
-	postings *keymap[posting[T], *posting[T]]
+	postings *keymap[posting[T]]
 	since    uint64 // the kind's revision when the index was made: it knows none before
 	seed     maphash.Seed
 }
@@ -49,13 +49,11 @@ type term[T any] struct {
 // posting is the slots under one value of an index. Many an index has one object under
 // each value, so that the first slot needs no more than a pointer.
 type posting[T any] struct {
-	index *index[T]
 	value string
+	index *index[T]
 	one   atomic.Pointer[slot[T]]
 	many  atomic.Pointer[slots[T]] // once there was a second one: all
 }
-
-func (p *posting[T]) key() string { return p.value }
 
 // view returns the slots as they are now.
 func (p *posting[T]) view() span[*slot[T]] {
@@ -230,7 +228,7 @@ func (t *table[T]) addIndex(ix *index[T]) error {
 		return err
 	}
 	for v := range t.current() {
-		v.terms += hashes[0]
+		v.slot.terms += hashes[0]
 		hashes = hashes[1:]
 	}
 	indexes := append(slices.Clip(old), ix)
@@ -248,7 +246,7 @@ func (t *table[T]) dropIndex(name string) error {
 	t.indexes.Store(&indexes)
 	for p := range ix.postings.all() {
 		for v := range currentOf(p.view()) {
-			v.terms -= term[T]{ix, p.value}.hash()
+			v.slot.terms -= term[T]{ix, p.value}.hash()
 		}
 	}
 	t.parts.end(ix, fmt.Errorf("%w: %q of kind %q was dropped", ErrIndexNotFound, name, t.kind))

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
+	"unsafe"
 )
 
 // item is an element of the tests' maps.
@@ -13,7 +14,13 @@ type item struct {
 	value int
 }
 
-func (e *item) key() string { return e.name }
+// The map takes the first field of its elements for their keys.
+func TestKeysAreFirst(t *testing.T) {
+	if p := unsafe.Offsetof(version[int]{}.name) + unsafe.Offsetof(posting[int]{}.value) + unsafe.Offsetof(table[int]{}.history) +
+		unsafe.Offsetof(history[int]{}.stream) + unsafe.Offsetof(stream[int]{}.kind); p != 0 {
+		t.Error("an element of a map does not begin with its key")
+	}
+}
 
 // The map is compared with Go's own after random operations, across growth,
 // splits and shrinking.

@@ -12,7 +12,7 @@ import (
 type kinds[T any] struct {
 	// first are tables of a few kinds, which are found faster one by one than by a hash.
 	first [4]atomic.Pointer[table[T]]
-	byKey *keymap[table[T], *table[T]]
+	byKey *keymap[table[T]]
 
 	mu     sync.Mutex  // held to put and to remove tables, and to close
 	closed atomic.Bool // reads look at it, and
@@ -65,6 +65,10 @@ func (k *kinds[T]) put(kind string, make func() *table[T]) (*table[T], error) {
 func (k *kinds[T]) forget(t *table[T]) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.remove(t)
+}
+
+func (k *kinds[T]) remove(t *table[T]) {
 	for i := range k.first {
 		if k.first[i].CompareAndSwap(t, nil) {
 			return
@@ -92,8 +96,8 @@ func (k *kinds[T]) locked() (tables []*table[T]) {
 	return tables
 }
 
-// close lets no more tables be made, and ends those that there are. It does not wait for
-// writers.
+// close lets no more tables be made, and ends and forgets those that there are. It does
+// not wait for writers.
 func (k *kinds[T]) close() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -103,5 +107,6 @@ func (k *kinds[T]) close() {
 	close(k.done)
 	for _, t := range k.locked() {
 		t.close()
+		k.remove(t)
 	}
 }

@@ -91,7 +91,7 @@ func (t *table[T]) joinKey(c *Cursor[T], key string) error {
 
 	// Of all changes until now, those of the key are in v.
 	rev := t.log.view().rev
-	v := t.published(t.keys.get(key))
+	v := t.get(key)
 	if v != nil {
 		rev = max(rev, v.rev())
 	}
@@ -228,11 +228,12 @@ func (t *table[T]) adopt(members []*version[T], rev uint64) {
 	t.log.init(rev)
 	for _, m := range members {
 		v := newVersion(m.name, m.value, m.rev(), 0)
-		v.slot = t.arena.make(v)
+		v.slot = t.arena.make(v, 0)
 		t.content.add(v.slot)
 		t.keys.put(v)
 	}
-	t.log.publish(len(members))
+	t.count = len(members)
+	t.log.publish(t.count)
 	t.floor.Store(rev)
 }
 
@@ -286,7 +287,7 @@ func (t *table[T]) relay(h handed[T]) {
 	case h.left && !h.version.is(deleted):
 		c.value = c.old.value // the last state that belonged to the part
 	}
-	t.commit(c)
+	t.commitOne(c)
 }
 
 // end lets the cursors of all parts, or of those of an index, know that there will be no

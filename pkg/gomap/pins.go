@@ -11,16 +11,10 @@ import (
 // pins are the revisions of a kind that readers need, in order.
 type pins []uint64
 
-// within tells whether there is a pin p with from <= p < until.
-func (ps pins) within(from, until uint64) bool {
-	p, ok := ps.last(until)
-	return ok && p >= from
-}
-
-// last returns the last pin below a revision.
-func (ps pins) last(until uint64) (p uint64, ok bool) {
+// between returns the last pin p with from <= p < until, if there is one.
+func (ps pins) between(from, until uint64) (p uint64, ok bool) {
 	i := sort.Search(len(ps), func(i int) bool { return ps[i] >= until })
-	if i == 0 {
+	if i == 0 || ps[i-1] < from {
 		return 0, false
 	}
 	return ps[i-1], true

@@ -16,6 +16,7 @@ import (
 type slot[T any] struct {
 	since uint64                     // the revision of its first version
 	cur   atomic.Pointer[version[T]] // the latest, perhaps pending
+	terms uint64                     // a hash of the index values that it is under; the writer's
 }
 
 func (s *slot[T]) stamp() uint64 { return s.since }
@@ -89,13 +90,13 @@ type arena[T any] struct{ spare []slot[T] }
 const slab = 8
 
 // make returns a slot that begins with a version. It is the writer's.
-func (a *arena[T]) make(first *version[T]) *slot[T] {
+func (a *arena[T]) make(first *version[T], terms uint64) *slot[T] {
 	if len(a.spare) == 0 {
 		a.spare = make([]slot[T], slab)
 	}
 	s := &a.spare[0]
 	a.spare = a.spare[1:]
-	s.since = first.rev()
+	s.since, s.terms = first.rev(), terms
 	s.cur.Store(first)
 	return s
 }

@@ -57,7 +57,7 @@ func (s *stream[T]) spare(w view[T], keep int) uint64 {
 type weight[T any] struct {
 	size  func(T) int64 // of a value, if that is known; else some values are weighed
 	scale *scale        // made when it is needed
-	next  uint64 // the revision from which on another value counts
+	next  uint64        // the revision from which on another value counts
 	mean  int64
 }
 

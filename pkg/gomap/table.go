@@ -40,7 +40,7 @@ import (
 type table[T any] struct {
 	history[T]
 	store   *engine[T]
-	keys    *keymap[version[T], *version[T]] // the latest version of each key that is there
+	keys    *keymap[version[T]] // the latest version of each key that is there
 	content slots[T]
 	indexes atomic.Pointer[[]*index[T]]
 	parts   parts[T]
@@ -60,8 +60,10 @@ type table[T any] struct {
 	// and for a moment to see whether it can.
 	dismissed atomic.Bool
 
-	arena arena[T]
-	terms []term[T] // memory for what index functions say of a write
+	count  int // of keys
+	arena  arena[T]
+	terms  []term[T]    // memory for what index functions say of a write
+	single [1]change[T] // memory for a commit of one
 }
 
 func newTable[T any](s *engine[T], kind string) *table[T] {
@@ -72,8 +74,6 @@ func newTable[T any](s *engine[T], kind string) *table[T] {
 	t.indexes.Store(new([]*index[T]))
 	return t
 }
-
-func (t *table[T]) key() string { return t.kind }
 
 // change is a write that is to be committed.
 type change[T any] struct {
@@ -90,16 +90,13 @@ type change[T any] struct {
 	made    *version[T] // by the commit
 }
 
-// get returns the value of a key at the newest published revision.
-func (t *table[T]) get(key string) (value T, ok bool) {
+// get returns the version of a key at the newest published revision, nil if there is none.
+func (t *table[T]) get(key string) *version[T] {
 	v := t.keys.get(key)
 	if v != nil && v.is(pending|deleted) {
 		v = t.published(v)
 	}
-	if v == nil {
-		return value, false
-	}
-	return v.value, true
+	return v
 }
 
 // published returns what a key holds of which the map has v: v or, if that is not
@@ -158,7 +155,7 @@ func (t *table[T]) dismiss() {
 }
 
 func (t *table[T]) used() bool {
-	return t.log.view().keys > 0 || len(*t.indexes.Load()) > 0 ||
+	return t.count > 0 || len(*t.indexes.Load()) > 0 ||
 		t.hub.count.Load() > 0 || t.parts.count.Load() > 0 || t.holds.count() > 0
 }
 
@@ -176,7 +173,7 @@ func (t *table[T]) update(key string, fn func(value T, exists bool) (T, store.Op
 		if err = t.store.validate(t.kind, key, next); err != nil {
 			break
 		}
-		if changed, err = t.set(key, next); changed {
+		if _, changed, err = t.set(key, next); changed {
 			return next, true, true, nil
 		}
 	case op == store.OpDelete && exists:
@@ -191,8 +188,9 @@ func (t *table[T]) update(key string, fn func(value T, exists bool) (T, store.Op
 	return value, exists, false, err
 }
 
-// set writes a value, unless the key holds an equal one.
-func (t *table[T]) set(key string, value T) (changed bool, err error) {
+// set writes a value, unless the key holds an equal one. created tells whether the key is
+// new.
+func (t *table[T]) set(key string, value T) (created, changed bool, err error) {
 	c, changed, err := t.prepare(key, value)
 	if changed && err == nil {
 		// The store may have been closed by a function that ran so far.
@@ -200,10 +198,10 @@ func (t *table[T]) set(key string, value T) (changed bool, err error) {
 	}
 	if !changed || err != nil {
 		t.forgetTerms()
-		return false, err
+		return false, false, err
 	}
-	t.commit(c)
-	return true, nil
+	t.commitOne(c)
+	return c.old == nil, true, nil
 }
 
 // setMany writes the values of keys, which are in order. With replace it also
@@ -235,14 +233,14 @@ func (t *table[T]) setMany(keys []string, values map[string]T, replace bool) err
 		t.forgetTerms()
 		return err
 	}
-	t.commit(changes...)
+	t.commit(changes)
 	return nil
 }
 
 // delete removes a key that is there. final is the last state of the object.
 func (t *table[T]) delete(key string, final T) {
 	v, at := t.keys.locate(key)
-	t.commit(t.deletion(v, at, final))
+	t.commitOne(t.deletion(v, at, final))
 }
 
 // prepare is step 1 for a value to be written. changed is false if the key holds
@@ -266,7 +264,7 @@ func (t *table[T]) prepare(key string, value T) (c change[T], changed bool, err 
 	}
 	t.terms, c.terms = terms, terms[first:]
 	c.hash = hashTerms(c.terms)
-	if c.moved = c.old != nil && c.old.terms != c.hash; c.moved {
+	if c.moved = c.old != nil && c.old.slot.terms != c.hash; c.moved {
 		c.was = t.termsOf(c.old, indexes)
 	}
 	return c, true, nil
@@ -276,7 +274,7 @@ func (t *table[T]) prepare(key string, value T) (c change[T], changed bool, err 
 func (t *table[T]) termsOf(v *version[T], indexes []*index[T]) []term[T] {
 	first := len(t.terms)
 	terms, err := compute(t.terms, t.kind, v.name, v.value, indexes)
-	if err == nil && hashTerms(terms[first:]) == v.terms {
+	if err == nil && hashTerms(terms[first:]) == v.slot.terms {
 		t.terms = terms
 		return terms[first:]
 	}
@@ -310,24 +308,30 @@ func (t *table[T]) close() {
 	t.parts.end(nil, store.ErrClosed)
 }
 
+// commitOne commits a change. It allocates nothing for it.
+func (t *table[T]) commitOne(c change[T]) {
+	t.single[0] = c
+	t.commit(t.single[:])
+	t.single[0] = change[T]{}
+}
+
 // commit is steps 2 to 4.
-func (t *table[T]) commit(changes ...change[T]) {
+func (t *table[T]) commit(changes []change[T]) {
 	if len(changes) == 0 {
 		return
 	}
-	keys := t.log.view().keys
 	for i := range changes {
 		c := &changes[i]
 		t.apply(c)
 		switch {
 		case c.deleted:
-			keys--
+			t.count--
 		case c.old == nil:
-			keys++
+			t.count++
 		}
 	}
 
-	t.log.publish(keys)
+	t.log.publish(t.count)
 	hook(hookCommitted)
 
 	for i := range changes {
@@ -351,11 +355,7 @@ func (t *table[T]) apply(c *change[T]) {
 		flags |= deleted
 	}
 	v := newVersion(c.name, c.value, c.rev, flags)
-	if c.old != nil {
-		v.prev.Store(c.old)
-		c.old.next = v
-	}
-	v.terms = c.hash
+	v.prev.Store(c.old)
 	c.made = v
 	switch {
 	case c.old == nil:
@@ -376,7 +376,7 @@ func (t *table[T]) apply(c *change[T]) {
 
 // begin makes a slot for a version, and puts it wherever it can be found.
 func (t *table[T]) begin(v *version[T], c *change[T]) {
-	v.slot = t.arena.make(v)
+	v.slot = t.arena.make(v, c.hash)
 	t.content.add(v.slot)
 	for _, term := range c.terms {
 		term.index.add(term.value, v.slot)

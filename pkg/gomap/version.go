@@ -14,10 +14,6 @@ type version[T any] struct {
 	prev atomic.Pointer[version[T]]
 
 	slot *slot[T]
-
-	// The writer's own:
-	next  *version[T] // of which it is the prev, or nil
-	terms uint64      // a hash of the index values that it is under
 }
 
 // The flags of a version, in the lowest bits of its state. Above them is its revision.
@@ -37,8 +33,6 @@ func newVersion[T any](name string, value T, rev, flags uint64) *version[T] {
 	v.state.Store(rev<<flagBits | flags)
 	return v
 }
-
-func (v *version[T]) key() string { return v.name }
 
 func (v *version[T]) rev() uint64 { return v.state.Load() >> flagBits }
 
@@ -77,16 +71,4 @@ func (v *version[T]) before(rev uint64) (p *version[T], direct bool) {
 		return p, direct
 	}
 	return p.at(rev), false
-}
-
-// unlink takes v out of the chain behind the next version. Readers that are past that may
-// still hold it.
-func (v *version[T]) unlink() {
-	next, prev := v.next, v.prev.Load()
-	next.mark(skipped)
-	next.prev.Store(prev)
-	if prev != nil {
-		prev.next = next
-	}
-	v.next = nil
 }

@@ -148,3 +148,93 @@ func TestMemoryFallsAfterMassDeletion(t *testing.T) {
 }
 
 func podKey(i int) string { return fmt.Sprintf("namespace-%d/pod-%d", i%100, i) }
+
+// bytesOf returns the bytes of live objects that a function leaves, what it returns
+// included.
+func bytesOf(make func() any) int {
+	before := heapInUse()
+	kept := make()
+	after := heapInUse()
+	runtime.KeepAlive(kept)
+	return after - before
+}
+
+// Those that are left after a mass deletion do not keep the memory of those that went.
+func TestMemoryOfSurvivors(t *testing.T) {
+	const keys, one = 100_000, 64
+	left := bytesOf(func() any {
+		s := newPods(t)
+		must(t, s.AddIndex("pods", "node", byNode))
+		for i := range keys {
+			_, err := s.Set("pods", podKey(i), pod{Node: fmt.Sprint(i % 100)})
+			must(t, err)
+		}
+		for i := range keys {
+			if i%one != 0 {
+				_, _, err := s.Delete("pods", podKey(i))
+				must(t, err)
+			}
+		}
+		for i := range 2 * keys {
+			_, err := s.Set("pods", podKey(one*(i%(keys/one))), pod{Node: fmt.Sprint(i/keys, i%100)})
+			must(t, err)
+		}
+		return s
+	})
+	const survivors = keys/one + 1
+	t.Logf("%d bytes a survivor", left/survivors)
+	if left > survivors*1000 {
+		t.Errorf("a survivor takes %d bytes", left/survivors)
+	}
+}
+
+// An index with a value for each object costs little more than a pointer to it.
+func TestMemoryOfUniqueValues(t *testing.T) {
+	const keys = 50_000
+	fill := func(indexed bool) int {
+		return bytesOf(func() any {
+			s := newPods(t)
+			if indexed {
+				must(t, s.AddIndex("pods", "label", byLabel))
+			}
+			for i := range keys {
+				key := podKey(i)
+				_, err := s.Set("pods", key, pod{Labels: []string{key}})
+				must(t, err)
+			}
+			return s
+		})
+	}
+	without := fill(false)
+	each := (fill(true) - without) / keys
+	t.Logf("%d bytes an entry", each)
+	if each > 110 {
+		t.Errorf("an entry of an index with unique values takes %d bytes", each)
+	}
+}
+
+// A watch of one key takes no table.
+func TestMemoryOfKeyWatches(t *testing.T) {
+	const keys = 2000
+	s := newPods(t)
+	for i := range keys {
+		_, err := s.Set("pods", podKey(i), pod{})
+		must(t, err)
+	}
+	var cursors []*gomap.Cursor[pod]
+	each := bytesOf(func() any {
+		for i := range keys {
+			c, err := s.Cursor("pods", store.WithKey[pod](podKey(i)))
+			must(t, err)
+			cursors = append(cursors, c)
+		}
+		return cursors
+	}) / keys
+	t.Logf("%d bytes a watch", each)
+	if each > 1500 {
+		t.Errorf("a cursor of a key takes %d bytes", each)
+	}
+	for _, c := range cursors {
+		c.Close()
+	}
+}

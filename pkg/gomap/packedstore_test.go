@@ -584,3 +584,134 @@ func TestPackedModel(t *testing.T) {
 		}
 	}
 }
+
+// Decoded values of replaced versions are kept only while a cursor has yet to read the
+// change: each of several handlers finds them decoded, and then they go, although the
+// budget has room.
+func TestPackedDeadVersionsGo(t *testing.T) {
+	const keys, handlers, updates = 200, 4, 6
+	s := newPacked(t, gomap.PackedOptions[*note]{Budget: 1 << 30})
+	names := fill(t, s, keys)
+	var cursors []*gomap.Cursor[*gomap.Parcel[*note]]
+	for range handlers {
+		c, err := s.Cursor("notes", store.WithBufferSize[*note](10*keys))
+		noError(t, err)
+		defer c.Close()
+		cursors = append(cursors, c)
+	}
+	for round := range updates {
+		for _, key := range names {
+			_, err := s.SetFn("notes", key, func(v *note) (*note, error) {
+				return &note{N: v.N + 1000, Text: v.Text}, nil
+			})
+			noError(t, err)
+		}
+		n := decodes(t, s, func() {
+			for _, c := range cursors {
+				for e := range c.Changes() {
+					for _, p := range []*gomap.Parcel[*note]{e.Object, e.Old} {
+						_, err := p.Value()
+						noError(t, err)
+					}
+				}
+			}
+		})
+		if n > 2*keys {
+			t.Errorf("round %d: %d decodes for %d changes and %d handlers", round, n, keys, handlers)
+		}
+	}
+	// The writer sees now and then how far the cursors are.
+	for i := range 200 {
+		_, err := s.Set("notes", "other", &note{N: -i})
+		noError(t, err)
+		for _, c := range cursors {
+			for range c.Changes() {
+			}
+		}
+	}
+	if stats, err := s.Stats("notes"); err != nil || stats.Decoded > keys+100 {
+		t.Errorf("%d values are kept decoded, of %d keys (%v)", stats.Decoded, keys, err)
+	}
+}
+
+// A value that is deleted does not stay decoded, nor does its last state.
+func TestPackedDeletedValuesGo(t *testing.T) {
+	const keys = 200
+	s := newPacked(t, gomap.PackedOptions[*note]{Budget: 1 << 30})
+	names := fill(t, s, keys)
+	c, err := s.Cursor("notes")
+	noError(t, err)
+	defer c.Close()
+	for i, key := range names {
+		_, _, err := s.Get("notes", key)
+		noError(t, err)
+		if i%2 == 0 {
+			_, _, err = s.Delete("notes", key)
+		} else {
+			var final store.Packed
+			final, err = jsonCodec[*note]{}.Encode(&note{N: -1})
+			noError(t, err)
+			_, err = s.DeletePacked("notes", key, final)
+		}
+		noError(t, err)
+		for e := range c.Changes() {
+			_, err := e.Object.Value()
+			noError(t, err)
+		}
+	}
+	for i := range 200 {
+		_, err := s.Set("notes", "other", &note{N: -i})
+		noError(t, err)
+		for range c.Changes() {
+		}
+	}
+	if stats, err := s.Stats("notes"); err != nil || stats.Decoded > 100 {
+		t.Errorf("%d values are kept decoded, of one key (%v)", stats.Decoded, err)
+	}
+}
+
+// What List decodes is kept as long as there is room, and puts nothing out.
+func TestPackedListLearns(t *testing.T) {
+	const keys = 300
+	s := newPacked(t, gomap.PackedOptions[*note]{Budget: 10 << 20})
+	fill(t, s, keys)
+	list := func() {
+		all, err := s.List("notes")
+		noError(t, err)
+		if len(all) != keys {
+			t.Fatalf("%d values are listed", len(all))
+		}
+	}
+	if n := decodes(t, s, func() {
+		for range 20 {
+			list()
+		}
+	}); n != keys {
+		t.Errorf("20 lists of %d values that fit the budget decoded %d", keys, n)
+	}
+
+	small := newPacked(t, gomap.PackedOptions[*note]{Budget: 50 << 10})
+	names := fill(t, small, keys)
+	hot := names[:20]
+	for range 5 {
+		for _, key := range hot {
+			_, _, err := small.Get("notes", key)
+			noError(t, err)
+		}
+	}
+	for range 5 {
+		_, err := small.List("notes")
+		noError(t, err)
+	}
+	if n := decodes(t, small, func() {
+		for _, key := range hot {
+			_, _, err := small.Get("notes", key)
+			noError(t, err)
+		}
+	}); n != 0 {
+		t.Errorf("lists that did not fit put %d of %d hot values out", n, len(hot))
+	}
+	if stats, _ := small.Stats("notes"); stats.DecodedBytes > 50<<10 {
+		t.Errorf("%d bytes are decoded, the budget is %d", stats.DecodedBytes, 50<<10)
+	}
+}

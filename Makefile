@@ -10,7 +10,7 @@ modules_with = $(shell find . -name go.mod -not -path '*/testdata/*' | sort | wh
 
 .PHONY: help
 help: ## list what there is to make
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: ## run the example controller on a control plane of its own; ARGS are its arguments
@@ -26,6 +26,10 @@ test: compiler ## run every test, with the race detector, against a real API ser
 .PHONY: test-peers
 test-peers: compiler ## run client-go's and controller-runtime's own tests against larder
 	@assets="$$(go run ./hack/envtest)" && KUBEBUILDER_ASSETS="$$assets" CGO_ENABLED=1 go run ./hack/peers
+
+.PHONY: test-mutants
+test-mutants: compiler ## prove that the tests notice mistakes made on purpose; ARGS are arguments, such as -package gomap
+	@CGO_ENABLED=1 go run ./hack/mutants $(ARGS)
 
 # The race detector is linked by the C compiler.
 .PHONY: compiler

@@ -31,6 +31,9 @@ func (s *clientgoStore[T]) Get(i int) T {
 
 func (s *clientgoStore[T]) Set(obj T) { must(s.Update(obj)) }
 
+// Remove implements [remover].
+func (s *clientgoStore[T]) Remove(obj T) { must(s.Delete(obj)) }
+
 func (s *clientgoStore[T]) Find(index, value string) (last T) {
 	found, err := s.ByIndex(index, value)
 	must(err)

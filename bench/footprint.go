@@ -219,19 +219,31 @@ func packingReport(ctx context.Context, sizes []packingSize, command, folder str
 
 // footprintChart draws what the caches take, a panel a measure, as bars.
 func footprintChart(p *packing) string {
-	const (
-		width, barHeight, left, right = 900.0, 20.0, 220.0, 110.0
-		title                         = "What a cache of Pods takes: less is better"
-	)
-	shown := podMeasures(p.size.pods)
-	shown = []measure{shown[0], shown[1], shown[3], shown[4]}
+	measures := podMeasures(p.size.pods)
 	caches := slices.DeleteFunc(slices.Clone(liveCaches), func(c liveCache) bool { return c.widgets })
+	return p.chart([]measure{measures[0], measures[1], measures[3], measures[4]}, caches)
+}
+
+// chart draws measures of caches as bars.
+func (p *packing) chart(shown []measure, caches []liveCache) string {
+	const barHeight, longest = 20.0, 570.0
+	title := "What a cache of Pods takes: less is better"
+	head := title + " (" + grouped(p.size.pods) + " Pods)"
+	names, values, titles := 0.0, 0.0, textWidth(titleSize, head)
+	for _, m := range shown {
+		titles = max(titles, textWidth(plainSize, m.title))
+		for _, c := range caches {
+			names = max(names, textWidth(faintSize, c.name))
+			values = max(values, textWidth(faintSize, m.show(p.spread(c.name, m.of).Median)))
+		}
+	}
+	left := margin + names + 12
 	panelHeight := 40 + float64(len(caches))*barHeight
-	d := newDrawing(width, 50+float64(len(shown))*panelHeight, title)
-	d.text(20, 28, "title", "start", title+" ("+grouped(p.size.pods)+" Pods)")
+	d := newDrawing(max(left+longest+8+values, margin+titles)+margin, 50+float64(len(shown))*panelHeight, title)
+	d.text(margin, 28, "title", "start", head)
 	for i, m := range shown {
 		top := 50 + float64(i)*panelHeight
-		d.text(20, top+14, "", "start", m.title)
+		d.text(margin, top+14, "", "start", m.title)
 		greatest := 0.0
 		for _, c := range caches {
 			greatest = max(greatest, p.spread(c.name, m.of).Median)
@@ -243,7 +255,7 @@ func footprintChart(p *packing) string {
 			if strings.HasPrefix(c.name, "larder") {
 				class = "ours"
 			}
-			length := value / greatest * (width - left - right)
+			length := value / greatest * longest
 			d.text(left-12, y+13, "faint", "end", c.name)
 			d.bar(class, left, y+3, length, barHeight-6)
 			d.text(left+length+8, y+13, "faint", "start", m.show(value))

@@ -4,6 +4,7 @@ package main
 type Growth struct {
 	Name   string // for -run: "growth/get"
 	Title  string
+	Why    string // a user would care
 	XTitle string // what grows
 	Points []int
 	// At returns the contenders at a size: always the same, in the same order.
@@ -48,10 +49,11 @@ func grow(g Growth, rounds int) Grown {
 
 // growths returns all of them. The objects are small, so that there is room for a million.
 func growths(w *World) []Growth {
-	of := func(name, title string, work func(v *Versions[*item], s Store[*item]) Turn, openers ...opener[*item]) Growth {
+	of := func(name, title, why string, work func(v *Versions[*item], s Store[*item]) Turn, openers ...opener[*item]) Growth {
 		return Growth{
 			Name:   "growth/" + name,
 			Title:  title,
+			Why:    why,
 			XTitle: "entries",
 			Points: w.Points,
 			At: func(size int) []Contender {
@@ -62,19 +64,21 @@ func growths(w *World) []Growth {
 	larder := opener[*item]{"larder", newLarder[*item]}
 	clientgo := opener[*item]{"client-go Indexer", newClientgo[*item]}
 	return []Growth{
-		of("get", "Get any of them", func(v *Versions[*item], s Store[*item]) Turn {
+		of("get", "Get any of them", "a cluster that grows should not make every reconcile slower", func(v *Versions[*item], s Store[*item]) Turn {
 			get := getting(s, len(v.First))
 			return timed(w.Fill, func(n int) { get(0, n) })
 		}, larder, clientgo),
-		of("update", "Update one", func(v *Versions[*item], s Store[*item]) Turn { return updating(w, v, s) }, larder, clientgo),
-		of("index", "Read the 50 objects of a node", func(v *Versions[*item], s Store[*item]) Turn {
+		of("update", "Update one", "a cluster that grows should not make every change slower either", func(v *Versions[*item], s Store[*item]) Turn {
+			return updating(w, v, s)
+		}, larder, clientgo),
+		of("index", "Read the 50 objects of a node", "an index is there so that this does not depend on all the others", func(v *Versions[*item], s Store[*item]) Turn {
 			return timed(w.Fill, func(n int) {
 				for i := range n {
 					s.Find(byNode, nodeOf(i, len(v.First)))
 				}
 			})
 		}, larder, clientgo),
-		of("replay", "Watch: replay of one entry", func(v *Versions[*item], s Store[*item]) Turn {
+		of("replay", "Watch: replay of one entry", "whoever begins to watch is given everything first", func(v *Versions[*item], s Store[*item]) Turn {
 			replays := timed(w.Fill, func(n int) {
 				for range n {
 					replayWatch(s)
@@ -91,5 +95,5 @@ func watched(r Result, counts []int) Grown {
 	for i, watchers := range counts {
 		curve.Points = append(curve.Points, Point{Size: watchers, Figure: r.Figure(i)})
 	}
-	return Grown{Growth: Growth{Title: r.Scenario.Title, XTitle: "watchers"}, Curves: []Curve{curve}}
+	return Grown{Growth: Growth{Title: r.Scenario.Title, Why: r.Scenario.Why, XTitle: "watchers"}, Curves: []Curve{curve}}
 }

@@ -148,10 +148,11 @@ const clientgoInformer = "client-go SharedIndexInformer"
 
 // informerScenarios are events and first lists on their way to handlers.
 func informerScenarios(w *World) []Scenario {
-	events := func(name, title string, handlers int, ratio float64) Scenario {
+	events := func(name, title, why string, handlers int, ratio float64) Scenario {
 		return Scenario{
 			Name:  name,
 			Title: title,
+			Why:   why,
 			Unit:  Nanoseconds,
 			Contenders: []Contender{
 				eventContender("larder", w.PodVersions, handlers, followLarder),
@@ -161,10 +162,11 @@ func informerScenarios(w *World) []Scenario {
 			Allocs: 5,
 		}
 	}
-	sync := func(name, title string, listed bool) Scenario {
+	sync := func(name, title, why string, listed bool) Scenario {
 		return Scenario{
 			Name:  name,
 			Title: title,
+			Why:   why,
 			Unit:  Nanoseconds,
 			Contenders: []Contender{
 				syncContender("larder", w.PodVersions, listed, followLarder),
@@ -174,9 +176,9 @@ func informerScenarios(w *World) []Scenario {
 		}
 	}
 	return []Scenario{
-		events("event/one", "Event from a watch to one handler", 1, 0.5),
-		events("event/four", "Event from a watch to four handlers", 4, 0.35),
-		sync("sync/stream", fmt.Sprintf("First sync of %s, streamed, an object", grouped(w.Pods)), false),
-		sync("sync/list", fmt.Sprintf("First sync of %s, listed, an object", grouped(w.Pods)), true),
+		events("event/one", "Event from a watch to one handler", "every change comes to a controller this way", 1, 0.5),
+		events("event/four", "Event from a watch to four handlers", "several controllers of one program follow the same kind", 4, 0.35),
+		sync("sync/stream", fmt.Sprintf("First sync of %s, streamed, an object", grouped(w.Pods)), "it is how long a controller takes to start", false),
+		sync("sync/list", fmt.Sprintf("First sync of %s, listed, an object", grouped(w.Pods)), "the same with API servers and clients that do not stream lists", true),
 	}
 }

@@ -21,12 +21,17 @@ func newLarder[T any](v *Versions[T]) Store[T] {
 		keys:     v.Keys(),
 	}
 	for name, fn := range v.Indexes {
-		must(s.AddSingleValueIndex(kind, name, func(_ string, obj T) string { return fn(obj) }))
+		s.addIndex(name, fn)
 	}
 	for _, obj := range v.First {
 		s.Set(obj)
 	}
 	return s
+}
+
+// addIndex adds an index of one value an object.
+func (s *larderStore[T]) addIndex(name string, fn func(T) string) {
+	must(s.AddSingleValueIndex(kind, name, func(_ string, obj T) string { return fn(obj) }))
 }
 
 func (s *larderStore[T]) Get(i int) T {
@@ -37,6 +42,12 @@ func (s *larderStore[T]) Get(i int) T {
 
 func (s *larderStore[T]) Set(obj T) {
 	_, err := s.MemStore.Set(kind, s.shape.Key(obj), obj)
+	must(err)
+}
+
+// Remove implements [remover].
+func (s *larderStore[T]) Remove(obj T) {
+	_, _, err := s.Delete(kind, s.shape.Key(obj))
 	must(err)
 }
 

@@ -37,7 +37,7 @@ func bench(args []string, out, progress io.Writer) error {
 	quick := flags.Bool("quick", false, "take fewer objects, shorter turns and fewer rounds: less than 3 minutes in all")
 	packed := flags.Bool("packing", false, "measure instead what caches of a real API server take, packed and not")
 	only := flags.String("run", "", "run only the scenarios whose `names` match this regular expression, and write no report")
-	rounds := flags.Int("rounds", 0, "how many `rounds` (default 9, with -quick 5)")
+	rounds := flags.Int("rounds", 0, "how many `rounds` (default 9, with -quick 4)")
 	profile := flags.String("cpuprofile", "", "write a CPU profile to this `file`")
 	if err := flags.Parse(args); err != nil {
 		return err

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"go.uber.org/goleak"
 )
@@ -27,7 +29,7 @@ func TestMain(m *testing.M) {
 func TestSmoke(t *testing.T) {
 	w := &World{
 		Pods: 200, Items: 1_000, Rounds: 1, Fill: time.Microsecond,
-		Points: []int{10, 100}, Watchers: []int{0, 1, 10},
+		Points: []int{10, 100}, Watchers: []int{0, 1, 10}, Cursors: 20, Kinds: 200,
 	}
 	report := Report{World: w, Command: "test"}
 	report.measure(regexp.MustCompile(""), io.Discard)
@@ -67,6 +69,33 @@ func TestSmoke(t *testing.T) {
 	}
 	if files, err := filepath.Glob(filepath.Join(folder, "*")); err != nil || len(files) != 3 {
 		t.Errorf("files written: %v (%v)", files, err)
+	}
+}
+
+// Nothing is measured of which nobody says why: in one clause, which goes on where the title ends. The report has it.
+func TestWhy(t *testing.T) {
+	report := Report{World: quickWorld()}
+	reasons := map[string]string{} // by title
+	for _, s := range scenarios(report.World) {
+		reasons[s.Title] = s.Why
+		report.Results = append(report.Results, Result{Scenario: s, Samples: make([][]Sample, len(s.Contenders))})
+		for i := range s.Contenders {
+			report.Results[len(report.Results)-1].Samples[i] = []Sample{{Value: 1}}
+		}
+	}
+	for _, g := range growths(report.World) {
+		reasons[g.Title] = g.Why
+		report.Growths = append(report.Growths, Grown{Growth: g})
+	}
+	text := report.Markdown()
+	for title, why := range reasons {
+		first, _ := utf8.DecodeRuneInString(why)
+		if why == "" || len(why) > 110 || unicode.IsUpper(first) || strings.ContainsAny(why, ".\n") {
+			t.Errorf("%s: why is %q, want one short clause", title, why)
+		}
+		if line := "- **" + title + "**: " + why + ".\n"; !strings.Contains(text, line) {
+			t.Errorf("the report has no line %q", line)
+		}
 	}
 }
 

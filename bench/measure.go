@@ -6,18 +6,20 @@ import (
 	"time"
 )
 
-// timed returns a turn that does as many operations as fill the time, and takes the mean. How many that are is
-// found out by the first turn, which warms up.
+// timed returns a turn that does as many operations as fill the time, or half of it, and takes the mean. How many
+// that are is found out by the first turn, which warms up; a later one corrects it, should the first have been held
+// up.
 func timed(fill time.Duration, operations func(n int)) Turn {
-	n := 0
+	n := 1
 	return func() Sample {
-		if n == 0 {
-			n = 1
-			for took := clock(n, operations); took < fill; took = clock(n, operations) {
-				n = max(n+1, int(float64(n)*min(100, 1.2*float64(fill)/float64(took+1))))
+		for {
+			sample := counted(n, operations)
+			took := sample.Value * float64(n)
+			if took >= float64(fill)/2 {
+				return sample
 			}
+			n = max(n+1, int(float64(n)*min(100, float64(fill)/(took+1))))
 		}
-		return counted(n, operations)
 	}
 }
 

@@ -95,10 +95,12 @@ func itemVersions(count int) *Versions[*item] {
 // nodeOf spreads items over the nodes, 50 to each.
 func nodeOf(i, count int) string { return "node-" + strconv.Itoa(i%max(1, count/50)) }
 
-// Lookups returns all objects in the order in which they are got: any, but the same in every run. Neighbours in it
-// are not neighbours in a store.
-func (v *Versions[T]) Lookups() []T {
-	objects := slices.Clone(v.First)
+// Lookups returns all objects in the order in which they are got.
+func (v *Versions[T]) Lookups() []T { return shuffled(v.First) }
+
+// shuffled returns objects in any order, but the same in every run. Neighbours in it are not neighbours in a store.
+func shuffled[T any](objects []T) []T {
+	objects = slices.Clone(objects)
 	rand.New(rand.NewPCG(1, 2)).Shuffle(len(objects), func(i, j int) { objects[i], objects[j] = objects[j], objects[i] })
 	return objects
 }

@@ -231,6 +231,7 @@ func queueScenarios(w *World) []Scenario {
 		{
 			Name:       "queue/one-by-one",
 			Title:      "Add, Get, Done",
+			Why:        "every reconcile begins and ends with these",
 			Unit:       Nanoseconds,
 			Contenders: onQueues(larderQueue, oneByOne(w)),
 			Ratios:     map[string]float64{clientgoQueueName: 1, runtimeQueueName: 0.1},
@@ -239,6 +240,7 @@ func queueScenarios(w *World) []Scenario {
 		{
 			Name:       "queue/workers",
 			Title:      fmt.Sprintf("Add, Get, Done by %d workers at once", workers),
+			Why:        "workers that requeue what they did meet at the queue's lock",
 			Unit:       Nanoseconds,
 			Contenders: onNewQueues(larderQueue, operations, byWorkers(workers, operations)),
 			Ratios:     map[string]float64{clientgoQueueName: 0.6},
@@ -246,12 +248,14 @@ func queueScenarios(w *World) []Scenario {
 		{
 			Name:       "queue/producer",
 			Title:      fmt.Sprintf("Add by one, Get, Done by %d workers", workers),
+			Why:        "this is a controller: one informer adds, several workers reconcile",
 			Unit:       Nanoseconds,
 			Contenders: onNewQueues(larderQueue, many, toWorkers(workers, requests(1, many))),
 		},
 		{
 			Name:       "queue/backlog",
 			Title:      fmt.Sprintf("An item of a backlog of %s, 3 priorities, 100 tenants, with fairness", grouped(many)),
+			Why:        "after a restart every object is in the queue at once",
 			Unit:       Nanoseconds,
 			Contenders: onNewQueues(fairQueue, many, backlog(requests(100, many))),
 			Ratios:     map[string]float64{clientgoQueueName: 1.5, runtimeQueueName: 0.15},
@@ -259,6 +263,7 @@ func queueScenarios(w *World) []Scenario {
 		{
 			Name:       "queue/delay",
 			Title:      fmt.Sprintf("AddAfter, %s different delays", grouped(many)),
+			Why:        "objects that are looked at again after a while each wait for their own time",
 			Unit:       Nanoseconds,
 			Contenders: onNewQueues(larderQueue, many, delay(requests(1, many))),
 			Ratios:     map[string]float64{clientgoQueueName: 0.7},
@@ -266,6 +271,7 @@ func queueScenarios(w *World) []Scenario {
 		{
 			Name:  "queue/fairness",
 			Title: fmt.Sprintf("Worst wait of a tenant with one item beside one with %s, in items", grouped(many)),
+			Why:   "one tenant's flood should not make the others wait until it is worked off",
 			Unit:  Items,
 			Contenders: []Contender{
 				fairnessContender("larder, FairBy tenant", requests(1, many), fairQueue),

@@ -79,13 +79,23 @@ func (r *Report) Markdown() string {
 		"figures differ between machines, and on a busy one from minute to minute; ratios differ less. [README.md](README.md)\n" +
 		"says how it is measured.\n")
 	if len(r.Results) > 0 {
-		b.WriteString("\n## Ratios\n\n" + r.table() + "\n## Allocations\n\n" + r.costs())
+		b.WriteString("\n## Ratios\n\n" + r.table() + "\nWhy these operations:\n\n")
+		for _, result := range r.Results {
+			b.WriteString(reason(result.Scenario.Title, result.Scenario.Why))
+		}
+		b.WriteString("\n## Allocations\n\n" + r.costs())
 	}
 	if len(r.Growths) > 0 {
-		b.WriteString("\n## Growth\n\n" + r.growth())
+		b.WriteString("\n## Growth\n\n" + r.growth() + "\nWhy these operations:\n\n")
+		for _, g := range r.Growths {
+			b.WriteString(reason(g.Title, g.Why))
+		}
 	}
 	return b.String()
 }
+
+// reason is a line of a list that says what an operation is good for.
+func reason(title, why string) string { return "- **" + title + "**: " + why + ".\n" }
 
 // table has a row for each comparison, and for each target that is not a ratio.
 func (r *Report) table() string {

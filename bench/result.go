@@ -1,6 +1,7 @@
 package main
 
 import (
+	"runtime"
 	"slices"
 )
 
@@ -14,24 +15,57 @@ type Result struct {
 // round to round. So whatever disturbs the machine meets all of them, and ratios are of figures taken moments
 // apart.
 func run(s Scenario, rounds int) Result {
+	r := Result{Scenario: s, Samples: make([][]Sample, len(s.Contenders))}
+	open := allOpen
+	if s.Anew {
+		open = openedAnew
+	}
+	take, closing := open(s.Contenders)
+	defer closing()
+	for round := range rounds {
+		for i := range s.Contenders {
+			i = (i + round) % len(s.Contenders)
+			r.Samples[i] = append(r.Samples[i], take(i))
+		}
+	}
+	return r
+}
+
+// allOpen opens all contenders, each of which warms up. It returns what takes a contender's turn, and what closes
+// them.
+func allOpen(contenders []Contender) (take func(contender int) Sample, closing func()) {
 	var garbage collector
-	turns, closings := make([]Turn, len(s.Contenders)), make([]func(), len(s.Contenders))
-	for i, c := range s.Contenders {
+	turns, closings := make([]Turn, len(contenders)), make([]func(), len(contenders))
+	for i, c := range contenders {
 		turns[i], closings[i] = c.Open()
 		turns[i]() // warms up
 	}
-	r := Result{Scenario: s, Samples: make([][]Sample, len(turns))}
-	for round := range rounds {
-		for i := range turns {
-			i = (i + round) % len(turns)
-			garbage.collect()
-			r.Samples[i] = append(r.Samples[i], turns[i]())
+	take = func(contender int) Sample {
+		garbage.collect()
+		return turns[contender]()
+	}
+	closing = func() {
+		for _, end := range closings {
+			end()
 		}
 	}
-	for _, closing := range closings {
-		closing()
+	return take, closing
+}
+
+// openedAnew opens a contender for each turn, after a collection, so that all are opened on the same heap: that of
+// the objects.
+func openedAnew(contenders []Contender) (take func(contender int) Sample, closing func()) {
+	_, end := contenders[0].Open() // makes the objects
+	end()
+	take = func(contender int) Sample {
+		runtime.GC()
+		turn, end := contenders[contender].Open()
+		defer end()
+		turn() // warms up
+		runtime.GC()
+		return turn()
 	}
-	return r
+	return take, nothing
 }
 
 // Spread is a median with the least and the greatest of what it is the median of.

@@ -42,6 +42,31 @@ func TestRunTakesTurns(t *testing.T) {
 	}
 }
 
+// With Anew a contender is opened for every turn, warms up, and is closed before the next is opened. Once before the
+// first round one is opened, for the objects.
+func TestRunAnew(t *testing.T) {
+	var order []string
+	contender := func(name string) Contender {
+		return Contender{Name: name, Open: func() (Turn, func()) {
+			order = append(order, "open "+name)
+			return func() Sample { order = append(order, name); return Sample{Value: float64(len(order))} },
+				func() { order = append(order, "close "+name) }
+		}}
+	}
+	r := run(Scenario{Anew: true, Contenders: []Contender{contender("a"), contender("b")}}, 2)
+	want := []string{
+		"open a", "close a",
+		"open a", "a", "a", "close a", "open b", "b", "b", "close b",
+		"open b", "b", "b", "close b", "open a", "a", "a", "close a",
+	}
+	if !slices.Equal(order, want) {
+		t.Errorf("turns: %v, want %v", order, want)
+	}
+	if first := r.Samples[0][0].Value; first != 5 {
+		t.Errorf("the figure is that of turn %v, want the one after warming up, 5", first)
+	}
+}
+
 // A ratio is of one round's figures, so that a round in which everything was slow does not show.
 func TestComparisons(t *testing.T) {
 	values := func(of ...float64) []Sample {

@@ -7,10 +7,15 @@ type Scenario struct {
 	Name string
 	// Title says what one operation is, in the words of the table.
 	Title string
+	// Why says in one short clause why a user would care.
+	Why string
 	// Unit is that of the contenders' figures: ns or B, for one operation or one entry.
 	Unit Unit
 	// Contenders are measured side by side. The first is larder, unless Baseline is set.
 	Contenders []Contender
+	// Anew has every contender opened anew for each of its turns, with no other there. It is for what depends
+	// on where in memory a store has come to lie.
+	Anew bool
 	// Baseline names the contender that every other is compared to. Default: the first contender is
 	// compared to every other.
 	Baseline string
@@ -36,8 +41,8 @@ const (
 // Contender is one way to do what a scenario asks for.
 type Contender struct {
 	Name string
-	// Open prepares the contender. The turn that it returns is called once in each round, and once before
-	// the first to warm up; then closing, which must end whatever was started.
+	// Open prepares the contender. The turn that it returns is called once to warm up, and then once in each
+	// round, or with Anew once; then closing, which must end whatever was started.
 	Open func() (turn Turn, closing func())
 }
 

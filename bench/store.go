@@ -15,6 +15,12 @@ type Store[T any] interface {
 	Close()
 }
 
+// remover is a store from which objects can be taken out.
+type remover[T any] interface {
+	Store[T]
+	Remove(obj T)
+}
+
 // must ends the benchmark where a store refuses to work: its figure would mean nothing.
 func must(err error) {
 	if err != nil {

@@ -71,6 +71,15 @@ func updating[T any](w *World, v *Versions[T], s Store[T]) Turn {
 	})
 }
 
+// readingAll is a turn of reads of everything.
+func readingAll[T any](w *World, s Store[T]) Turn {
+	return timed(w.Fill, func(n int) {
+		for range n {
+			s.All()
+		}
+	})
+}
+
 // underWriter does a turn while one goroutine writes as fast as it can.
 func underWriter[T any](v *Versions[T], s Store[T], turn Turn) Turn {
 	change := v.Changes()
@@ -97,48 +106,77 @@ func underWriter[T any](v *Versions[T], s Store[T], turn Turn) Turn {
 // besideWriter is how many goroutines read beside one that writes.
 func besideWriter() int { return max(1, runtime.GOMAXPROCS(0)-1) }
 
+// hot is how many objects are hot.
+func hot[T any](v *Versions[T]) int { return min(1000, len(v.First)) }
+
+// getHot reads the same 1,000 of so many objects again and again.
+func getHot[T any](name, of string, w *World, v func() *Versions[T], openers []opener[T]) Scenario {
+	s := get(w, v, openers, hot)
+	s.Name, s.Title = name, s.Title+" 1,000 hot of "+of
+	s.Why = "every reconcile reads its object this way"
+	s.Ratios = map[string]float64{clientgoPods.name: 0.6, xsyncPods.name: 1.3}
+	return s
+}
+
+// getAny reads all of so many objects, in no order.
+func getAny[T any](name, of string, w *World, v func() *Versions[T], openers []opener[T]) Scenario {
+	s := get(w, v, openers, func(v *Versions[T]) int { return len(v.First) })
+	s.Name, s.Title = name, s.Title+" any of "+of
+	s.Why = "an object that was not read for long is read this way, and after a restart all are"
+	s.Ratios = map[string]float64{clientgoPods.name: 0.9, xsyncPods.name: 1.6}
+	return s
+}
+
+// get is a scenario of Gets of the first so many objects of [Versions.Lookups], by as many readers as there are cores.
+func get[T any](w *World, v func() *Versions[T], openers []opener[T], count func(*Versions[T]) int) Scenario {
+	readers := runtime.GOMAXPROCS(0)
+	return Scenario{
+		Title: fmt.Sprintf("Get, %d readers,", readers),
+		Unit:  Nanoseconds,
+		Contenders: storeContenders(v, openers, func(v *Versions[T], s Store[T]) Turn {
+			return timed(w.Fill, parallel(readers, getting(s, count(v))))
+		}),
+	}
+}
+
 // storeScenarios are reads and writes of one object, of some, of all.
 func storeScenarios(w *World) []Scenario {
 	pods := w.PodVersions
+	items := func() *Versions[*item] { return w.ItemVersions(w.Items) }
 	readers := []podOpener{larderPods, clientgoPods, runtimePodsShared, runtimePods, statedbPods, memdbPods, xsyncPods}
-	get := func(name, title string, count func(v *podVersion) int) Scenario {
-		return Scenario{
-			Name:  name,
-			Title: fmt.Sprintf("Get, %d readers, %s", runtime.GOMAXPROCS(0), title),
-			Unit:  Nanoseconds,
-			Contenders: storeContenders(pods, readers, func(v *podVersion, s podStore) Turn {
-				return timed(w.Fill, parallel(runtime.GOMAXPROCS(0), getting(s, count(v))))
-			}),
-			Ratios: map[string]float64{clientgoPods.name: 0.35},
-		}
+	itemReaders := []opener[*item]{
+		{larderPods.name, newLarder[*item]}, {clientgoPods.name, newClientgo[*item]}, {xsyncPods.name, newXsync[*item]},
 	}
-	hot := func(v *podVersion) int { return min(1000, len(v.First)) }
-	all := func(v *podVersion) int { return len(v.First) }
 	return []Scenario{
-		get("get/parallel", "1,000 hot objects", hot),
-		get("get/cold", fmt.Sprintf("any of %s objects", grouped(w.Pods)), all),
+		getHot("get/parallel", fmt.Sprintf("%s objects", grouped(w.Pods)), w, pods, readers),
+		getAny("get/cold", fmt.Sprintf("%s objects", grouped(w.Pods)), w, pods, readers),
+		getHot("get/parallel-items", fmt.Sprintf("%s small objects", grouped(w.Items)), w, items, itemReaders),
+		getAny("get/cold-items", fmt.Sprintf("%s small objects", grouped(w.Items)), w, items, itemReaders),
 		{
 			Name:  "get/writer",
 			Title: "Get while one writer saturates, 1,000 hot objects",
+			Why:   "reconciles go on reading while an informer brings in a burst of changes",
 			Unit:  Nanoseconds,
 			Contenders: storeContenders(pods, []podOpener{larderPods, clientgoPods, statedbPods, memdbPods, xsyncPods},
 				func(v *podVersion, s podStore) Turn {
 					return underWriter(v, s, timed(w.Fill, parallel(besideWriter(), getting(s, hot(v)))))
 				}),
-			Ratios: map[string]float64{clientgoPods.name: 0.2},
+			Ratios: map[string]float64{clientgoPods.name: 0.3},
 		},
 		{
 			Name:  "update",
 			Title: "Update, indexes unchanged",
+			Why:   "nearly every change that an informer brings in is one of these: a status, a heartbeat",
 			Unit:  Nanoseconds,
 			Contenders: storeContenders(pods, []podOpener{larderPods, clientgoPods, statedbPods, statedbPodsBatch, memdbPods},
 				func(v *podVersion, s podStore) Turn { return updating(w, v, s) }),
-			Ratios: map[string]float64{clientgoPods.name: 0.7},
+			Ratios: map[string]float64{clientgoPods.name: 0.8},
 			Allocs: 3,
 		},
 		{
 			Name:  "index",
 			Title: "Read the 1,000 objects of a namespace",
+			Why:   "a reconcile that looks at the other objects of its namespace, or at its children, reads them so",
 			Unit:  Nanoseconds,
 			Contenders: storeContenders(pods, []podOpener{larderPods, clientgoPods, runtimePodsShared, statedbPods, memdbPods},
 				func(v *podVersion, s podStore) Turn {
@@ -153,16 +191,26 @@ func storeScenarios(w *World) []Scenario {
 		{
 			Name:  "iterate",
 			Title: fmt.Sprintf("Read all %s objects", grouped(w.Pods)),
+			Why:   "metrics, sweeps for garbage and answers to a list without a selector go over everything",
 			Unit:  Nanoseconds,
+			Anew:  true,
 			Contenders: storeContenders(pods, []podOpener{larderPods, clientgoPods, runtimePodsShared, statedbPods, memdbPods, xsyncPods},
-				func(_ *podVersion, s podStore) Turn {
-					return timed(w.Fill, func(n int) {
-						for range n {
-							s.All()
-						}
-					})
+				func(_ *podVersion, s podStore) Turn { return readingAll(w, s) }),
+			Ratios: map[string]float64{clientgoPods.name: 0.8},
+		},
+		{
+			Name:  "iterate/updated",
+			Title: fmt.Sprintf("Read all %s objects, each updated since, in any order", grouped(w.Pods)),
+			Why:   "the same after a day's changes, which have put neighbours at different places in memory",
+			Unit:  Nanoseconds,
+			Anew:  true,
+			Contenders: storeContenders(pods, []podOpener{larderPods, clientgoPods, xsyncPods},
+				func(v *podVersion, s podStore) Turn {
+					for _, obj := range shuffled(v.Second) {
+						s.Set(obj)
+					}
+					return readingAll(w, s)
 				}),
-			Ratios: map[string]float64{clientgoPods.name: 0.4},
 		},
 	}
 }

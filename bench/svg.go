@@ -3,7 +3,9 @@ package main
 import (
 	"encoding/xml"
 	"fmt"
+	"math"
 	"strings"
+	"unicode/utf8"
 )
 
 // drawing is a picture in the making. Its colours follow the reader's choice of light or dark.
@@ -36,8 +38,40 @@ text.faint { fill: #59636e; font-size: 11px }
 </style>
 `
 
+// The sizes of letters, and the distance of lines, in pixels. They have to be those of the style.
+const (
+	plainSize, titleSize, faintSize = 13.0, 14.0, 11.0
+
+	lineHeight = 16.0
+	margin     = 20.0
+)
+
+// letterWidth is how wide a letter is, of its size, at most on average: which font a reader has is not known.
+const letterWidth = 0.6
+
+// textWidth returns how wide a line of letters is, or a little less.
+func textWidth(size float64, lines ...string) (widest float64) {
+	for _, s := range lines {
+		widest = max(widest, letterWidth*size*float64(utf8.RuneCountInString(s)))
+	}
+	return widest
+}
+
+// wrapped breaks a text between words into lines that are not wider than so much, but for words that are.
+func wrapped(size, width float64, s string) (lines []string) {
+	for word := range strings.FieldsSeq(s) {
+		if last := len(lines) - 1; last >= 0 && textWidth(size, lines[last]+" "+word) <= width {
+			lines[last] += " " + word
+		} else {
+			lines = append(lines, word)
+		}
+	}
+	return lines
+}
+
 // newDrawing begins a drawing. Its title is for those who cannot see it.
 func newDrawing(width, height float64, title string) *drawing {
+	width, height = math.Ceil(width), math.Ceil(height)
 	d := &drawing{width: width, height: height}
 	fmt.Fprintf(d, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %g %g" width="%[1]g" height="%[2]g" role="img">`+"\n", width, height)
 	fmt.Fprintf(d, "<title>%s</title>\n%s", escaped(title), style)
@@ -51,6 +85,13 @@ func (d *drawing) done() string { return d.String() + "</svg>\n" }
 // text writes s with its anchor, "start", "middle" or "end", at a point.
 func (d *drawing) text(x, y float64, class, anchor, s string) {
 	fmt.Fprintf(d, `<text class="%s" x="%.1f" y="%.1f" text-anchor="%s">%s</text>`+"\n", class, x, y, anchor, escaped(s))
+}
+
+// lines writes several lines, the first at a point.
+func (d *drawing) lines(x, y float64, class, anchor string, lines []string) {
+	for i, s := range lines {
+		d.text(x, y+float64(i)*lineHeight, class, anchor, s)
+	}
 }
 
 func (d *drawing) line(class string, x1, y1, x2, y2 float64) {

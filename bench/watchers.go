@@ -133,6 +133,7 @@ func watcherScenarios(w *World) []Scenario {
 		{
 			Name:       idleScenario,
 			Title:      "Update, watchers that do not read",
+			Why:        "whoever is slow, or stuck, must not hold up the writer",
 			Unit:       Nanoseconds,
 			Contenders: beside("idle watchers", idle, false),
 			Baseline:   nobody,
@@ -141,13 +142,16 @@ func watcherScenarios(w *World) []Scenario {
 		{
 			Name:       "watchers/reading",
 			Title:      "Update, watchers that read everything on the same cores",
+			Why:        "streams to clients are one watcher each, and all want every change",
 			Unit:       Nanoseconds,
 			Contenders: beside("reading watchers", reading, true),
 			Baseline:   nobody,
+			Ratios:     map[string]float64{"1,000 reading watchers": 3},
 		},
 		{
 			Name:  "watchers/narrowed",
 			Title: "Update, watchers that read a key or an index value",
+			Why:   "agents that each follow their own object or node should not pay for the others'",
 			Unit:  Nanoseconds,
 			Contenders: []Contender{
 				watcherContender(w, 0, "", ofKeys, false),

@@ -15,6 +15,8 @@ type World struct {
 	Fill time.Duration
 	// Points are the sizes at which growth is measured, and Watchers how many of them.
 	Points, Watchers []int
+	// Cursors is how many of them sleep on one kind, and Kinds how many there are in one store.
+	Cursors, Kinds int
 
 	pods  *podVersion
 	items *Versions[*item]
@@ -25,13 +27,15 @@ func fullWorld() *World {
 	return &World{
 		Pods: 100_000, Items: 1_000_000, Rounds: 9, Fill: 100 * time.Millisecond,
 		Points: []int{1_000, 10_000, 100_000, 1_000_000}, Watchers: []int{0, 1, 10, 100, 1_000, 10_000},
+		Cursors: 20_000, Kinds: 30_000,
 	}
 }
 
 func quickWorld() *World {
 	return &World{
-		Pods: 20_000, Items: 100_000, Rounds: 5, Fill: 30 * time.Millisecond,
+		Pods: 20_000, Items: 100_000, Rounds: 4, Fill: 30 * time.Millisecond,
 		Points: []int{1_000, 10_000, 100_000}, Watchers: []int{0, 1, 10, 100, 1_000},
+		Cursors: 20_000, Kinds: 10_000,
 	}
 }
 
@@ -54,5 +58,8 @@ func (w *World) ItemVersions(count int) *Versions[*item] {
 
 // scenarios returns all of them. Those that share objects follow each other.
 func scenarios(w *World) []Scenario {
-	return slices.Concat(storeScenarios(w), informerScenarios(w), watcherScenarios(w), stallScenarios(w), heapScenarios(w), queueScenarios(w))
+	return slices.Concat(
+		storeScenarios(w), informerScenarios(w), watcherScenarios(w), crowdScenarios(w), stallScenarios(w),
+		backlogScenarios(w), heapScenarios(w), kindScenarios(w), queueScenarios(w),
+	)
 }

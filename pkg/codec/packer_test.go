@@ -378,8 +378,10 @@ func TestDamage(t *testing.T) {
 		c := newCluster(newSeed(t), 1)
 		p := codec.NewPacker(codec.PackerOptions{Compression: compression})
 		var packed codec.Packed
+		var wire []byte
 		for _, pod := range c.send(t, c.turns(3)) {
-			packed = p.Pack(pod.wire, pod.workload)
+			wire = pod.wire
+			packed = p.Pack(wire, pod.workload)
 		}
 		data := codec.Data(packed)
 		for i := range data {
@@ -387,6 +389,9 @@ func TestDamage(t *testing.T) {
 			flipped[i] ^= 0x55
 			for _, damaged := range [][]byte{flipped, data[:i]} {
 				got, err := codec.Unpack([]byte("kept"), codec.Damage(packed, damaged))
+				if err == nil && string(got) == "kept"+string(wire) {
+					continue // the byte said in another way what it had said
+				}
 				if !errors.Is(err, codec.ErrCorrupt) || string(got) != "kept" {
 					t.Fatalf("byte %d: got %q, %v", i, got, err)
 				}

@@ -53,7 +53,7 @@ func TestTrendLearnsFromLosing(t *testing.T) {
 // A dictionary that was succeeded rests; its successor begins with the ratio of the trial.
 func TestTrendSucceeds(t *testing.T) {
 	before := workloadTrend
-	due(&before, 80, 20)
+	due(&before, 50, 20)
 	before.begin(new(dictionary))
 	before.trial.with, before.trial.wire = 30, 100
 	after := before.succeed()

@@ -51,7 +51,7 @@ func (s *counters) wantNoDigest() {
 	for _, d := range table.digests.open {
 		s.t.Errorf("a digest is left, with %d readers", d.readers)
 	}
-	if ps := table.holds.below(math.MaxUint64, table.board.below(math.MaxUint64, nil)); len(ps) > 0 {
+	if ps := table.holds.below(math.MaxUint64, table.board.below(math.MaxUint64)); len(ps) > 0 {
 		s.t.Errorf("pins are left: %v", ps)
 	}
 }
@@ -179,5 +179,35 @@ func TestDigestOfClosedCursor(t *testing.T) {
 		wg.Go(func() { s.write(digestKeys) })
 		wg.Wait()
 		s.wantNoDigest()
+	}
+}
+
+// A cursor that was left long ago does not make the digests of others longer.
+func TestDigestOfTheSlowest(t *testing.T) {
+	const keys = 300
+	s := newCounters(t)
+	defer s.Close()
+	abandoned := s.cursor()
+	abandoned.read(math.MaxInt)
+	s.write(20 * digestKeys)
+	set := func(key, value int) {
+		if _, err := s.Set("counters", fmt.Sprint(key), -value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 5 * digestKeys {
+		set(0, i+1)
+	}
+	c := s.cursor()
+	c.read(math.MaxInt)
+	for i := range 4 * keys {
+		set(i%keys, 10*digestKeys+i)
+	}
+	abandoned.read(1)
+	for range c.Changes() {
+		if n := len(c.digest.Load().changed); n != keys {
+			t.Errorf("the digest of a cursor that missed changes of %d keys has %d", keys, n)
+		}
+		break
 	}
 }

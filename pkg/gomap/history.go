@@ -121,7 +121,7 @@ func (h *history[T]) move(c *Cursor[T], rev uint64) bool {
 
 // pinned returns the pins at revisions below one, which is not above the floor.
 func (h *history[T]) pinned(low uint64) pins {
-	ps := h.holds.below(low, h.board.below(low, nil))
+	ps := h.holds.below(low, h.board.below(low))
 	hook(hookPinsRead)
 	for c := range h.hub.all() {
 		if pos := c.pos.Load(); pos < low {

@@ -3,6 +3,7 @@ package gomap
 import (
 	"fmt"
 	"maps"
+	"sync"
 	"testing"
 
 	"github.com/larder-dev/larder/pkg/store"
@@ -130,44 +131,94 @@ func TestCursorKeepsWhereItGoes(t *testing.T) {
 	}
 }
 
-// A cursor that goes from a short pin to its new position while the writer looks for pins
-// is seen.
-func TestCursorMovesWhileThePinsAreRead(t *testing.T) {
-	s := newCounters(t)
-	defer s.Close()
-	c := s.cursor()
-	c.read(2 * digestKeys)
-	s.write(digestKeys / 10)
+// turning is a store of a few numbers that are written in turn, each time anew.
+type turning struct {
+	*MemStore[int]
+	t      *testing.T
+	writes int
+}
 
-	allowed, moved, read := make(chan struct{}), make(chan struct{}), make(chan struct{})
+const turningKeys = 50
+
+func newTurning(t *testing.T) *turning {
+	s := &turning{MemStore: NewMemStore(store.StoreOptions[int]{}), t: t}
+	s.write(turningKeys)
+	return s
+}
+
+func (s *turning) write(n int) {
+	for range n {
+		s.writes++
+		setNumber(s.t, s.MemStore, fmt.Sprint(s.writes%turningKeys), s.writes)
+	}
+}
+
+// meet has two goroutines meet in the middle of what they do. The first stops at a place.
+// The other one writes, until the log is about to be cut off beyond a revision for the first
+// time, and the pins are being read. Then the first goes on and comes to its end.
+func (s *turning) meet(place hookPoint, beyond uint64, first func()) {
+	table := s.kinds.lookup("numbers")
+	stopped, goOn, through := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	var stop, meet sync.Once
 	testHook = func(p hookPoint) {
-		switch p {
-		case hookAllowed: // the cursor, which waits until the writer has read half of the pins
-			testHook = func(p hookPoint) {
-				if p == hookPinsRead {
-					testHook = nil
-					close(moved)
-					<-read
-				}
-			}
-			close(allowed)
-			<-moved
-		default:
+		switch {
+		case p == place:
+			stop.Do(func() {
+				close(stopped)
+				<-goOn
+			})
+		case p == hookPinsRead && table.log.view().block.low+1<<logShift > beyond:
+			meet.Do(func() {
+				close(goOn)
+				<-through
+			})
 		}
 	}
 	defer func() { testHook = nil }()
 	go func() {
-		defer close(read)
-		c.read(10)
+		defer close(through)
+		first()
 	}()
-	<-allowed
-	s.write(5 * digestKeys)
-	<-read
-	c.read(2 * digestKeys)
-	for key, n := range c.seen {
-		if got, _, _ := s.Get("counters", key); got != n {
-			t.Errorf("%s is %d, the reader was told %d", key, got, n)
+	<-stopped
+	s.write(20 * turningKeys)
+	<-through
+}
+
+// A cursor that goes from a short pin to its new position while the writer looks for pins
+// is seen.
+func TestCursorMovesWhileThePinsAreRead(t *testing.T) {
+	s := newTurning(t)
+	defer s.Close()
+	c := openCursor(t, s.MemStore, store.WithBufferSize[int](0), store.WithInitialReplay[int]())
+	r := newTold[int](t)
+	r.read(c)
+	s.write(turningKeys)
+	s.meet(hookAllowed, uint64(s.writes), func() {
+		for e := range c.Changes() {
+			r.take(e)
+			break // it is at what was the newest revision
 		}
+	})
+	r.read(c)
+	r.wantStore(s.MemStore, "numbers")
+}
+
+// A reader that pins while the writer looks for pins is seen, or sees that the floor was
+// raised.
+func TestReaderPinsWhileThePinsAreRead(t *testing.T) {
+	s := newTurning(t)
+	defer s.Close()
+	table := s.kinds.lookup("numbers")
+	var w view[int]
+	var p pin
+	s.meet(hookViewed, uint64(s.writes), func() { w, p = table.pin() })
+	defer p.release()
+	n := 0
+	for range versionsAt(table.content.view(), w.rev) {
+		n++
+	}
+	if n != turningKeys {
+		t.Errorf("a reader that has pinned revision %d finds %d of %d keys", w.rev, n, turningKeys)
 	}
 }
 
@@ -304,5 +355,79 @@ func TestDeletionAfterMoves(t *testing.T) {
 		}
 		r.read(c)
 		r.wantStore(s, "numbers")
+	}
+}
+
+// A reader that finds all short places taken is pinned all the same, and released.
+func TestBoard(t *testing.T) {
+	b := new(board)
+	var taken []pin
+	for i := range 3 * boardPlaces {
+		taken = append(taken, b.take(uint64(i)))
+	}
+	const low = 2*boardPlaces + 1
+	if n := len(b.below(low)); n != low {
+		t.Errorf("%d of %d pins are seen", n, low)
+	}
+	for _, p := range taken {
+		p.release()
+	}
+	if ps := b.below(1 << 62); len(ps) != 0 {
+		t.Errorf("pins are left: %v", ps)
+	}
+}
+
+func TestPins(t *testing.T) {
+	ps := pins{3, 5, 9}
+	for _, c := range []struct {
+		from, until, want uint64
+		ok                bool
+	}{
+		{0, 3, 0, false}, {0, 4, 3, true}, {3, 4, 3, true}, {4, 5, 0, false}, {4, 9, 5, true}, {0, 100, 9, true}, {10, 100, 0, false},
+	} {
+		if p, ok := ps.between(c.from, c.until); p != c.want || ok != c.ok {
+			t.Errorf("between %d and %d: %d, %t, want %d, %t", c.from, c.until, p, ok, c.want, c.ok)
+		}
+	}
+}
+
+// Get takes what is published: not what a commit has made but not published, and not
+// what one has deleted and published.
+func TestGetSeesWhatIsPublished(t *testing.T) {
+	s := NewMemStore(store.StoreOptions[int]{})
+	defer s.Close()
+	for _, key := range []string{"a", "b"} {
+		setNumber(t, s, key, 1)
+	}
+	get := func(key string) (int, bool) {
+		n, ok, err := s.Get("numbers", key)
+		if err != nil {
+			t.Error(err)
+		}
+		return n, ok
+	}
+	want := func(key string, n int, ok bool) {
+		t.Helper()
+		if got, found := get(key); got != n || found != ok {
+			t.Errorf("%s is %d (%t), want %d (%t)", key, got, found, n, ok)
+		}
+	}
+	at(t, hookApplied, func() {
+		want("a", 1, true)
+		want("b", 1, true)
+		want("c", 0, false)
+	})
+	if err := s.Replace("numbers", map[string]int{"a": 2, "c": 2}); err != nil {
+		t.Fatal(err)
+	}
+	setNumber(t, s, "b", 1)
+	at(t, hookCommitted, func() {
+		want("a", 3, true)
+		want("b", 0, false)
+		want("c", 0, false)
+		want("d", 3, true)
+	})
+	if err := s.Replace("numbers", map[string]int{"a": 3, "d": 3}); err != nil {
+		t.Fatal(err)
 	}
 }

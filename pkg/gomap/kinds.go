@@ -38,7 +38,7 @@ func (k *kinds[T]) lookup(kind string) *table[T] {
 }
 
 // put returns the table of a kind, and makes one if there is none.
-func (k *kinds[T]) put(kind string, make func() *table[T]) (*table[T], error) {
+func (k *kinds[T]) put(kind string, newTable func() *table[T]) (*table[T], error) {
 	if t := k.lookup(kind); t != nil {
 		return t, nil
 	}
@@ -50,7 +50,7 @@ func (k *kinds[T]) put(kind string, make func() *table[T]) (*table[T], error) {
 	if t := k.lookup(kind); t != nil {
 		return t, nil
 	}
-	t := make()
+	t := newTable()
 	for i := range k.first {
 		if k.first[i].Load() == nil {
 			k.first[i].Store(t)

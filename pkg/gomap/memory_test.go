@@ -151,9 +151,9 @@ func podKey(i int) string { return fmt.Sprintf("namespace-%d/pod-%d", i%100, i) 
 
 // bytesOf returns the bytes of live objects that a function leaves, what it returns
 // included.
-func bytesOf(make func() any) int {
+func bytesOf(build func() any) int {
 	before := heapInUse()
-	kept := make()
+	kept := build()
 	after := heapInUse()
 	runtime.KeepAlive(kept)
 	return after - before

@@ -596,7 +596,7 @@ func TestPackedDeadVersionsGo(t *testing.T) {
 	for range handlers {
 		c, err := s.Cursor("notes", store.WithBufferSize[*note](10*keys))
 		noError(t, err)
-		defer c.Close()
+		t.Cleanup(c.Close)
 		cursors = append(cursors, c)
 	}
 	for round := range updates {

@@ -70,8 +70,8 @@ func (p pin) release() {
 	p.holds.drop(p.rev)
 }
 
-// below appends the pins at revisions below one.
-func (b *board) below(rev uint64, ps pins) pins {
+// below returns the pins at revisions below one.
+func (b *board) below(rev uint64) (ps pins) {
 	for i := range b.places {
 		if at := b.places[i].at.Load(); at != 0 && at-1 < rev {
 			ps = append(ps, at-1)

@@ -331,6 +331,7 @@ func (t *table[T]) commit(changes []change[T]) {
 		}
 	}
 
+	hook(hookApplied)
 	t.log.publish(t.count)
 	hook(hookCommitted)
 

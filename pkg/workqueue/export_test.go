@@ -9,3 +9,12 @@ func (q *Queue[T]) Known() int {
 
 // Fire does what the timer of delayed items does.
 func (q *Queue[T]) Fire() { q.becomeReady() }
+
+// Locked reports whether somebody has q locked.
+func (q *Queue[T]) Locked() bool {
+	if !q.mu.mu.TryLock() {
+		return true
+	}
+	q.mu.Unlock()
+	return false
+}

@@ -53,3 +53,26 @@ func TestItems(t *testing.T) {
 		}
 	}
 }
+
+// Invariant: items that were many and are none leave no memory behind, nor any trace for those that come then.
+func TestItemsAfterBurst(t *testing.T) {
+	is := newItems[int](1, true)
+	for range 3 {
+		entries := map[int]*entry[int]{}
+		for item := range keptEntries + 1 {
+			entries[item] = is.add(item, is.hash(item))
+			is.keepPath(entries[item], []string{"key"})
+		}
+		for item, e := range entries {
+			if got := is.find(item, is.hash(item)); got != e {
+				t.Fatalf("found %p for %d, want %p", got, item, e)
+			}
+		}
+		for _, e := range entries {
+			is.remove(e)
+		}
+		if slabs, slots := len(is.entries), len(is.slots); slabs+slots > 0 {
+			t.Fatalf("%d slabs and %d slots are left of nothing", slabs, slots)
+		}
+	}
+}

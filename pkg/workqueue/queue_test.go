@@ -14,6 +14,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	clientgo "k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
 	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/larder-dev/larder/pkg/workqueue"
@@ -105,6 +107,23 @@ func TestFairnessOfRaised(t *testing.T) {
 	expect(t, getAll(t, q), "y/1", "x/1", "z/1", "z/2")
 }
 
+// Invariant: an item that comes because of its age comes out of turn, and nobody loses a turn by that.
+func TestFairnessOfAged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := workqueue.New(workqueue.Options[string]{FairBy: []func(string) string{tenant}, AgeAfter: time.Second})
+		high := workqueue.AddOpts{Priority: new(1)}
+		oldest := []string{"z/0", "z/1", "z/2", "z/3"}
+		q.AddWithOpts(workqueue.AddOpts{}, oldest...)
+		q.AddWithOpts(high, "x/0", "x/1", "x/2", "x/3", "y/0", "y/1", "y/2", "y/3")
+		q.AddWithOpts(high, oldest...) // behind the others
+		time.Sleep(time.Second)
+		expect(t, getAll(t, q),
+			"x/0", "y/0", "z/0", "x/1", "y/1", "z/1", "x/2",
+			"z/2", // aged, in the turn of y
+			"y/2", "z/3", "x/3", "y/3")
+	})
+}
+
 // Invariant: priority goes before fairness.
 func TestFairnessWithinPriority(t *testing.T) {
 	q := workqueue.New(workqueue.Options[string]{FairBy: []func(string) string{tenant}})
@@ -139,6 +158,27 @@ func TestManyPriorities(t *testing.T) {
 	}
 }
 
+// Invariant: a priority that was forgotten, as many others had come and gone, is a priority like any other when it
+// comes back: its items come in order of arrival.
+func TestPriorityComesBack(t *testing.T) {
+	const priorities = 100
+	q := workqueue.New(workqueue.Options[string]{})
+	add := func(priority int, item string) { q.AddWithOpts(workqueue.AddOpts{Priority: &priority}, item) }
+	for priority := range priorities {
+		add(priority, fmt.Sprint(priority))
+	}
+	for range priorities {
+		item, _ := q.Get()
+		q.Done(item)
+	}
+	const last = priorities - 1 // the one that was used last
+	add(last, "a")
+	add(last+1, "high")
+	add(last, "b")
+	add(last, "c")
+	expect(t, getAll(t, q), "high", "a", "b", "c")
+}
+
 // Invariant: beside a flood of high priority that never ends, an item of low priority waits for AgeAfter, and
 // then for eight hand-outs for each item that is older.
 func TestAgeing(t *testing.T) {
@@ -166,6 +206,26 @@ func TestAgeing(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Invariant: an item does not come because of its age while a worker still has it.
+func TestAgeingOfBusy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := workqueue.New(workqueue.Options[string]{AgeAfter: time.Second})
+		q.Add("old")
+		q.Get()
+		q.Add("old")
+		items := itemsOf(1, 20)
+		q.AddWithOpts(workqueue.AddOpts{}, items...)
+		time.Sleep(time.Second)
+		for _, want := range items {
+			if item, _ := q.Get(); item != want {
+				t.Fatalf("got %s, want %s", item, want)
+			}
+		}
+		q.Done("old")
+		expect(t, getAll(t, q), "old")
+	})
 }
 
 // Invariant: retries end where they are capped, the item is handed to OnDrop, and starts anew after that.
@@ -235,11 +295,11 @@ func TestCapacity(t *testing.T) {
 		if err := q.TryAdd(item); err != nil {
 			t.Errorf("%s: %v", item, err)
 		}
-	}
-	var full *workqueue.FullError
-	err := q.TryAdd("c")
-	if !errors.As(err, &full) || *full != (workqueue.FullError{Pending: 2, Capacity: 2}) || !errors.Is(err, workqueue.ErrFull) {
-		t.Errorf("got %v from a full queue", err)
+		var full *workqueue.FullError
+		err := q.TryAdd("c")
+		if !errors.As(err, &full) || *full != (workqueue.FullError{Pending: 2, Capacity: 2}) || !errors.Is(err, workqueue.ErrFull) {
+			t.Errorf("got %v from a queue with %v", err, q.Pending())
+		}
 	}
 	q.Add("d")
 	if n := len(q.Pending()); n != 3 {
@@ -390,6 +450,73 @@ func TestGettersAreWoken(t *testing.T) {
 	})
 }
 
+// A hookedClock runs its hook when it is asked how much time has passed, and then forgets it. The queue asks it
+// with its lock held, before it wakes anybody.
+type hookedClock struct {
+	clock.RealClock
+	hook func()
+}
+
+func (c *hookedClock) Since(start time.Time) time.Duration {
+	if hook := c.hook; hook != nil {
+		c.hook = nil
+		hook()
+	}
+	return c.RealClock.Since(start)
+}
+
+// Invariant: a getter that gives up just before it is woken hands the wake-up on.
+func TestGiveUpWhenWoken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &hookedClock{}
+		q := workqueue.New(workqueue.Options[string]{Clock: c, AgeAfter: time.Hour})
+		defer q.ShutDown()
+		got := make(chan string, 1)
+		go func() {
+			item, _ := q.Get()
+			got <- item
+		}()
+		synctest.Wait()
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			if item, err := q.GetContext(ctx); !errors.Is(err, context.Canceled) {
+				t.Errorf("got %q, %v", item, err)
+			}
+		}()
+		synctest.Wait()
+		c.hook = cancel
+		q.Add("a") // wakes the one that came last
+		synctest.Wait()
+		select {
+		case item := <-got:
+			expect(t, []string{item}, "a")
+		default:
+			t.Error("an item is ready, and the getter that is left sleeps")
+		}
+	})
+}
+
+// Invariant: a shutdown ends every getter.
+func TestShutDownEndsGetters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := workqueue.New(workqueue.Options[string]{})
+		var ended atomic.Int32
+		for range 3 {
+			go func() {
+				if _, err := q.GetContext(t.Context()); errors.Is(err, workqueue.ErrShutDown) {
+					ended.Add(1)
+				}
+			}()
+		}
+		synctest.Wait()
+		q.ShutDown()
+		synctest.Wait()
+		if n := ended.Load(); n != 3 {
+			t.Errorf("%d of 3 getters ended", n)
+		}
+	})
+}
+
 // Invariant: a batch is what is ready and fits, in order, and waits for the first of it only.
 func TestGetBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -452,6 +579,72 @@ func TestDrain(t *testing.T) {
 		}
 		expect(t, dropped, "delayed", "late")
 	})
+}
+
+// Invariant: a drain that had nothing to wait for says so, also if its time was over before.
+func TestDrainOfIdle(t *testing.T) {
+	q := workqueue.New(workqueue.Options[string]{})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if left, err := q.Drain(ctx); err != nil || len(left) > 0 {
+		t.Errorf("left %v, %v", left, err)
+	}
+}
+
+// A hookedLimiter runs its hook before it does anything.
+type hookedLimiter struct {
+	clientgo.TypedRateLimiter[string]
+	hook func(of string)
+}
+
+func (l hookedLimiter) When(item string) time.Duration {
+	l.hook("RateLimiter.When")
+	return l.TypedRateLimiter.When(item)
+}
+
+func (l hookedLimiter) Forget(item string) {
+	l.hook("RateLimiter.Forget")
+	l.TypedRateLimiter.Forget(item)
+}
+
+func (l hookedLimiter) NumRequeues(item string) int {
+	l.hook("RateLimiter.NumRequeues")
+	return l.TypedRateLimiter.NumRequeues(item)
+}
+
+// Invariant: the queue is not locked while a function of the options runs, so that this can be slow and call the queue.
+func TestFunctionsRunUnlocked(t *testing.T) {
+	for name, shutDown := range map[string]func(*workqueue.Queue[string]){
+		"shut down": (*workqueue.Queue[string]).ShutDown,
+		"drain":     (*workqueue.Queue[string]).ShutDownWithDrain,
+	} {
+		t.Run(name, func(t *testing.T) {
+			var q *workqueue.Queue[string]
+			calls := map[string]int{}
+			called := func(function string) {
+				calls[function]++
+				if q.Locked() {
+					t.Errorf("%s is called with the queue locked", function)
+				}
+			}
+			q = workqueue.New(workqueue.Options[string]{
+				RateLimiter: hookedLimiter{limiter(), called},
+				MaxRetries:  1,
+				FairBy:      []func(string) string{func(item string) string { called("FairBy"); return item }},
+				OnDrop:      func(string, error) { called("OnDrop") },
+			})
+			q.AddAfter("a", time.Hour)
+			q.AddRateLimited("a")
+			q.AddRateLimited("a") // one retry too many: dropped
+			q.AddAfter("b", time.Hour)
+			q.Cancel("a")
+			shutDown(q)
+			q.Add("late")
+			if len(calls) != 5 {
+				t.Errorf("called but %v", calls)
+			}
+		})
+	}
 }
 
 // Invariant: any clock will do, also one that calls back while it holds a lock of its own.

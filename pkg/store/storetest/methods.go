@@ -239,7 +239,7 @@ func testMisuse(t *testing.T, open Open) {
 	isError(t, "Compute without a function", err, store.ErrFuncRequired)
 	_, _, err = s.DeleteIf(kind, "a", nil)
 	isError(t, "DeleteIf without a function", err, store.ErrFuncRequired)
-	all, err := s.List(kind, nil, func(string, Value) bool { return true }, nil)
+	all, err := s.List(kind, nil, func(string, Value) bool { return true })
 	noError(t, err)
 	sameMap(t, "List with filters that are nil", all, map[string]Value{"a": {N: 1}})
 	sameMap(t, "List after misuse", list(t, s), map[string]Value{"a": {N: 1}})

@@ -82,11 +82,16 @@ func matches(tags, tag uint64) uint64 {
 func slotOf(matches uint64) int { return bits.TrailingZeros64(matches) / 8 }
 
 func newKeymap[E any]() *keymap[E] {
-	m := &keymap[E]{seed: maphash.MakeSeed()}
+	m := new(keymap[E])
+	m.init()
+	return m
+}
+
+func (m *keymap[E]) init() {
+	m.seed = maphash.MakeSeed()
 	d := &directory[E]{shift: 64, segments: make([]atomic.Pointer[segment[E]], 1)}
 	d.segments[0].Store(&segment[E]{buckets: make([]bucket[E], 1)})
 	m.directory.Store(d)
-	return m
 }
 
 func (m *keymap[E]) segment(hash uint64) *segment[E] {
@@ -96,7 +101,7 @@ func (m *keymap[E]) segment(hash uint64) *segment[E] {
 
 // get returns the element of a key, or nil. It may be called at any time.
 func (m *keymap[E]) get(key string) *E {
-	hash := maphash.String(m.seed, key)
+	hash := maphash.Comparable(m.seed, key)
 	buckets := m.segment(hash).buckets
 	tag, mask := tagOf(hash), len(buckets)-1
 	for i := int(hash >> 7 & (maxBuckets - 1)); ; i++ {
@@ -115,7 +120,7 @@ func (m *keymap[E]) get(key string) *E {
 
 // locate returns the element of a key, or nil, and where it is.
 func (m *keymap[E]) locate(key string) (*E, spot[E]) {
-	hash := maphash.String(m.seed, key)
+	hash := maphash.Comparable(m.seed, key)
 	if e, slot := find(m.segment(hash), hash, key); e != nil {
 		return e, spot[E]{slot, m.replaced}
 	}
@@ -153,7 +158,7 @@ func (m *keymap[E]) putAt(at spot[E], e *E) {
 // put sets the element of its key.
 func (m *keymap[E]) put(e *E) {
 	key := keyOf(e)
-	hash := maphash.String(m.seed, key)
+	hash := maphash.Comparable(m.seed, key)
 	s := m.segment(hash)
 	if _, slot := find(s, hash, key); slot != nil {
 		slot.Store(e)
@@ -190,7 +195,7 @@ func (s *segment[E]) add(hash uint64, e *E) {
 // remove takes an element out, if it is the one that its key has.
 func (m *keymap[E]) remove(e *E) {
 	key := keyOf(e)
-	hash := maphash.String(m.seed, key)
+	hash := maphash.Comparable(m.seed, key)
 	s := m.segment(hash)
 	found, slot := find(s, hash, key)
 	if found == nil || found != e {
@@ -217,7 +222,7 @@ func (m *keymap[E]) replace(s *segment[E], hash uint64) {
 		heirs = append(heirs, &segment[E]{depth: s.depth + 1, buckets: make([]bucket[E], maxBuckets)})
 	}
 	for e := range s.elements() {
-		h := maphash.String(m.seed, keyOf(e))
+		h := maphash.Comparable(m.seed, keyOf(e))
 		heir := heirs[0]
 		if len(heirs) == 2 && h<<s.depth>>63 == 1 {
 			heir = heirs[1]

@@ -40,7 +40,7 @@ import (
 type table[T any] struct {
 	history[T]
 	store   *engine[T]
-	keys    *keymap[version[T]] // the latest version of each key that is there
+	keys    keymap[version[T]] // the latest version of each key that is there
 	content slots[T]
 	indexes atomic.Pointer[[]*index[T]]
 	parts   parts[T]
@@ -67,7 +67,8 @@ type table[T any] struct {
 }
 
 func newTable[T any](s *engine[T], kind string) *table[T] {
-	t := &table[T]{store: s, keys: newKeymap[version[T]]()}
+	t := &table[T]{store: s}
+	t.keys.init()
 	t.kind, t.done, t.board, t.retire, t.weight.size = kind, s.kinds.done, &s.board, t.retireSlot, s.size
 	t.log.init(0)
 	t.content.init()

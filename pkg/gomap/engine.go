@@ -73,8 +73,11 @@ func (s *engine[T]) Keys(kind string) ([]string, error) {
 // no particular order. It takes no lock and copies nothing. What is replaced while
 // a loop runs is kept in memory until it ends.
 func (s *engine[T]) All(kind string) (iter.Seq2[string, T], error) {
-	_, all, err := s.read(kind)
-	return all, err
+	if err := s.check(kind); err != nil {
+		return nil, err
+	}
+	// The kind may get a table, or another one, before the loop begins.
+	return func(yield func(string, T) bool) { s.kinds.lookup(kind).objects()(yield) }, nil
 }
 
 // ByIndex yields the keys and values that an index has under a value, as they

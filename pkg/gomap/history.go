@@ -24,9 +24,9 @@ import (
 // All three are pins. A version is needed if a pin is neither before its revision nor
 // after that of the next one in the chain; a slot, if a pin is neither before it began
 // nor after it ended; the last slot of a key, if one is neither before the key's life
-// began nor after it ended. What is needed when its record goes is a keepsake of the newest pin
-// that needs it. When that pin is gone, it is looked at again, and let go or put to an
-// older one.
+// began nor after it ended. What is needed when its record goes is a keepsake of the
+// newest pin that needs it. When that pin is gone, it is looked at again, and let go or put
+// to an older one. (ZFS keeps lists of dead blocks by the same rule: see dsl_deadlist.c.)
 //
 // # How a revision is pinned while the log is cut off
 //

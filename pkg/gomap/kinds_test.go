@@ -177,3 +177,27 @@ func TestKindsComeAndGo(t *testing.T) {
 	wg.Wait()
 	wantKinds(t, s, "at the end", 0)
 }
+
+// A loop sees what is there when it begins, though the kind had no table, or another one,
+// when the loop was asked for.
+func TestAllOfAKindToCome(t *testing.T) {
+	s := NewMemStore(store.StoreOptions[int]{})
+	defer s.Close()
+	all, err := s.All("numbers")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for round := range 2 {
+		setNumber(t, s, "a", round)
+		n := 0
+		for range all {
+			n++
+		}
+		if n != 1 {
+			t.Errorf("round %d: a loop over one key yields %d", round, n)
+		}
+		if _, _, err := s.Delete("numbers", "a"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

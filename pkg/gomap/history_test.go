@@ -14,14 +14,14 @@ import (
 func at(t *testing.T, place hookPoint, fn func()) {
 	t.Helper()
 	done := false
-	testHook = func(p hookPoint) {
+	testHook.Store(new(func(p hookPoint) {
 		if p == place && !done {
 			done = true
 			fn()
 		}
-	}
+	}))
 	t.Cleanup(func() {
-		if testHook = nil; !done {
+		if testHook.Store(nil); !done {
 			t.Errorf("nobody came to place %d", place)
 		}
 	})
@@ -160,7 +160,7 @@ func (s *turning) meet(place hookPoint, beyond uint64, first func()) {
 	table := s.kinds.lookup("numbers")
 	stopped, goOn, through := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	var stop, meet sync.Once
-	testHook = func(p hookPoint) {
+	testHook.Store(new(func(p hookPoint) {
 		switch {
 		case p == place:
 			stop.Do(func() {
@@ -173,8 +173,8 @@ func (s *turning) meet(place hookPoint, beyond uint64, first func()) {
 				<-through
 			})
 		}
-	}
-	defer func() { testHook = nil }()
+	}))
+	defer testHook.Store(nil)
 	go func() {
 		defer close(through)
 		first()

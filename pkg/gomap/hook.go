@@ -1,5 +1,7 @@
 package gomap
 
+import "sync/atomic"
+
 // hookPoint is a place in a protocol between two steps that somebody else's may come between.
 type hookPoint int
 
@@ -16,10 +18,10 @@ const (
 )
 
 // testHook is called at these places. It is for tests, which stop a goroutine there.
-var testHook func(hookPoint)
+var testHook atomic.Pointer[func(hookPoint)]
 
 func hook(p hookPoint) {
-	if testHook != nil {
-		testHook(p)
+	if fn := testHook.Load(); fn != nil {
+		(*fn)(p)
 	}
 }

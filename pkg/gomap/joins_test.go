@@ -118,7 +118,7 @@ func TestTwoJoinAPart(t *testing.T) {
 	part := partsOf["index value"]
 	joined := make(chan *Cursor[int])
 	at(t, hookRegistered, func() {
-		testHook = nil
+		testHook.Store(nil)
 		go func() { joined <- openCursor(t, s, part.option, store.WithInitialReplay[int]()) }()
 		ps := &s.kinds.lookup("numbers").parts
 		for waiting := 0; waiting < 2; { // until it is there too

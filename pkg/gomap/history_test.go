@@ -315,8 +315,20 @@ func TestKeepsakes(t *testing.T) {
 			t.Errorf("%d versions are kept for %d snapshots, want %d", n, 4-i, want)
 		}
 	}
-	if !table.loose.empty() || len(table.kept) > 0 {
-		t.Errorf("%d lists are left", len(table.kept))
+	if !table.loose.empty() || len(table.kept) > 0 || len(table.next) > 0 {
+		t.Errorf("%d lists and %d versions are left", len(table.kept), len(table.next))
+	}
+	low := table.log.view().block.low
+	for v := range table.current() {
+		behind := 0 // what the first record of the key in the log has replaced
+		for p := v; p != nil; p = p.prev.Load() {
+			if p.rev() <= low {
+				behind++
+			}
+		}
+		if behind > 1 {
+			t.Fatalf("%s has %d versions from before revision %d behind it", v.name, behind, low)
+		}
 	}
 }
 

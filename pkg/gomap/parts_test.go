@@ -302,6 +302,14 @@ func TestPartsConverge(t *testing.T) {
 		}
 		return store.Part{Index: "place", Value: fmt.Sprint(r.IntN(places))}
 	}
+	// An observer that reads nothing until the end.
+	slow := store.Part{Index: "place", Value: "0"}
+	c, err := s.Cursor("tasks", option(slow), store.WithInitialReplay[*task](), store.WithBufferSize[*task](1))
+	must(t, err)
+	defer c.Close()
+	have := replica{}
+	_, err = have.readAll(c)
+	must(t, err)
 	var writing, watching sync.WaitGroup
 	done := make(chan struct{})
 	for range writers {
@@ -384,14 +392,6 @@ func TestPartsConverge(t *testing.T) {
 			}
 		})
 	}
-	// An observer that reads nothing until the end.
-	slow := store.Part{Index: "place", Value: "0"}
-	c, err := s.Cursor("tasks", option(slow), store.WithInitialReplay[*task](), store.WithBufferSize[*task](1))
-	must(t, err)
-	defer c.Close()
-	have := replica{}
-	_, err = have.readAll(c)
-	must(t, err)
 	writing.Wait()
 	close(done)
 	watching.Wait()

@@ -3,6 +3,7 @@ package gomap
 import (
 	"fmt"
 	"maps"
+	"runtime"
 	"sync"
 	"testing"
 
@@ -442,4 +443,47 @@ func TestGetSeesWhatIsPublished(t *testing.T) {
 	if err := s.Replace("numbers", map[string]int{"a": 3, "d": 3}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// A snapshot that is closed while the collector finds that nobody has it any more is let
+// go once.
+func TestSnapshotIsLetGoOnce(t *testing.T) {
+	s := newTurning(t)
+	defer s.Close()
+	other, err := s.Snapshot("numbers")
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop, collected := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(collected)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				runtime.GC()
+			}
+		}
+	}()
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 3000 {
+				snap, err := s.Snapshot("numbers")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				snap.Close()
+			}
+		})
+	}
+	wg.Wait()
+	close(stop)
+	<-collected
+	if n := s.kinds.lookup("numbers").holds.count(); n != 1 {
+		t.Errorf("%d revisions are held, want that of one snapshot", n)
+	}
+	other.Close()
 }

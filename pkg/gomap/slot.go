@@ -120,28 +120,32 @@ const readAhead = 32
 // versionsAt yields what slots held at a revision, which has to be pinned.
 func versionsAt[T any](of span[*slot[T]], rev uint64) iter.Seq[*version[T]] {
 	return func(yield func(*version[T]) bool) {
-		var ahead [readAhead]*version[T]
+		var versions [readAhead]*version[T]
+		var states [readAhead]uint64
 		for i := range of.pages() {
 			for page := of.page(i); len(page) > 0; {
-				n := min(len(page), readAhead)
-				for j, s := range page[:n] {
-					ahead[j] = s.cur.Load()
+				some := page[:min(len(page), readAhead)]
+				page = page[len(some):]
+				// These loops only load, so that the processor has many loads under way.
+				for j, s := range some {
+					versions[j] = s.cur.Load()
 				}
-				for j, s := range page[:n] {
-					if s.since > rev {
-						ahead[j] = nil
+				for j := range some {
+					states[j] = versions[j].state.Load()
+				}
+				for j, s := range some {
+					v := versions[j]
+					if states[j]>>flagBits > rev { // most slots hold what they held
+						if v = s.at(rev); v == nil {
+							continue
+						}
+					} else if states[j]&ended != 0 {
 						continue
 					}
-					if ahead[j] = ahead[j].at(rev); ahead[j] != nil && ahead[j].is(ended) {
-						ahead[j] = nil
-					}
-				}
-				for _, v := range ahead[:n] {
-					if v != nil && !yield(v) {
+					if !yield(v) {
 						return
 					}
 				}
-				page = page[n:]
 			}
 		}
 	}

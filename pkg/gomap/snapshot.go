@@ -36,11 +36,13 @@ func (s *engine[T]) Snapshot(kind string) (*Snapshot[T], error) {
 	}
 	w, hold := t.hold()
 	snap.rev, snap.keys = w.rev, w.keys
-	dropped := runtime.AddCleanup(snap, t.letGo, hold)
-	snap.close = sync.OnceFunc(func() {
+	// A cleanup that is about to run cannot be stopped any more: then both let go.
+	letGo := sync.OnceFunc(func() { t.letGo(hold) })
+	dropped := runtime.AddCleanup(snap, func(letGo func()) { letGo() }, letGo)
+	snap.close = func() {
 		dropped.Stop()
-		t.letGo(hold)
-	})
+		letGo()
+	}
 	return snap, nil
 }
 

@@ -13,6 +13,7 @@ const (
 	hookBefore                      // a reader has the version before another, and has yet to look at its flags
 	hookSleep                       // a cursor is counted as asleep, and has yet to say so
 	hookRegistered                  // a part is known to the writer, and has yet to be filled
+	hookFilled                      // a part has its content, and has yet to take what was handed over meanwhile
 	hookApplied                     // the writer has made the versions of a commit, and has yet to publish them
 	hookCommitted                   // the writer has published a commit, and has yet to hand it to the parts
 )

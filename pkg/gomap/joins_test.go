@@ -63,10 +63,15 @@ func (r *told[T]) wantPart(s *MemStore[T], has func(string, T) bool) {
 // Changes that are made while a cursor of a part joins, when the part is known to the writer
 // but not yet filled, are told once.
 func TestChangesWhileAPartIsFilled(t *testing.T) {
-	for name, part := range partsOf {
+	for name, test := range map[string]struct {
+		part  string
+		place hookPoint
+	}{
+		"key": {"key", hookRegistered}, "index value": {"index value", hookRegistered}, "filled": {"index value", hookFilled},
+	} {
 		t.Run(name, func(t *testing.T) {
-			s := newParity(t)
-			at(t, hookRegistered, func() { scribble(t, s, 0) })
+			s, part := newParity(t), partsOf[test.part]
+			at(t, test.place, func() { scribble(t, s, 0) })
 			c := openCursor(t, s, part.option, store.WithInitialReplay[int](), store.WithSyncMarker[int]())
 			r := newTold[int](t)
 			r.read(c)

@@ -206,6 +206,7 @@ func (t *table[T]) fill(p *valuePart[T]) {
 	slices.SortFunc(members, func(a, b *version[T]) int { return cmp.Compare(a.rev(), b.rev()) })
 	p.table.adopt(members, w.rev)
 	pin.release()
+	hook(hookFilled)
 	for {
 		t.parts.mu.Lock()
 		inbox := p.inbox

@@ -88,6 +88,29 @@ func TestHugeBuffer(t *testing.T) {
 	}
 }
 
+// A reader that is exactly as far behind as its buffer is told of every change, though the
+// log is cut off just then.
+func TestBufferIsExact(t *testing.T) {
+	for size := 600; size < 700; size++ {
+		s := gomap.NewMemStore(store.StoreOptions[int]{})
+		c, err := s.Cursor("numbers", store.WithBufferSize[int](size))
+		must(t, err)
+		for i := range size {
+			_, err := s.Set("numbers", "a", i)
+			must(t, err)
+		}
+		n := 0
+		for e := range c.Changes() {
+			if e.Coalesced || e.Object != n {
+				t.Fatalf("buffer %d: event %d is %+v", size, n, e)
+			}
+			n++
+		}
+		c.Close()
+		must(t, s.Close())
+	}
+}
+
 // gapReader reads a cursor and counts its gaps; it knows what it was told.
 type gapReader struct {
 	has          map[string]int

@@ -87,6 +87,16 @@ func (c *counted) read(most int) (events, coalesced int) {
 	return events, coalesced
 }
 
+// wantStore compares what the reader was told with the store.
+func (c *counted) wantStore(s *counters) {
+	c.t.Helper()
+	for key, value := range c.seen {
+		if got, _, err := s.Get("counters", key); err != nil || got != value {
+			c.t.Errorf("%s is %d (%v), a reader was told %d", key, got, err, value)
+		}
+	}
+}
+
 // Cursors that have fallen behind read one digest, from wherever each of them was.
 func TestDigestIsShared(t *testing.T) {
 	s := newCounters(t)
@@ -148,11 +158,7 @@ func TestDigestOfOneFurtherBehind(t *testing.T) {
 	snap.Close()
 	for _, c := range []*counted{early, late} {
 		c.read(math.MaxInt)
-		for key, value := range c.seen {
-			if got, _, err := s.Get("counters", key); err != nil || got != value {
-				t.Errorf("%s is %d (%v), a reader was told %d", key, got, err, value)
-			}
-		}
+		c.wantStore(s)
 	}
 	s.wantNoDigest()
 }

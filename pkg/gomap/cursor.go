@@ -134,6 +134,13 @@ func (c *Cursor[T]) Ready() <-chan struct{} { return c.ready }
 // Revision returns the revision up to which Changes has led its reader.
 func (c *Cursor[T]) Revision() uint64 { return c.done }
 
+// Kind returns the kind whose changes the cursor reads.
+func (c *Cursor[T]) Kind() string { return c.stream.kind }
+
+// Done returns a channel that is closed when the store is. What was written before may
+// still be read.
+func (c *Cursor[T]) Done() <-chan struct{} { return c.stream.done }
+
 // Err returns why there will be no more changes: [store.ErrClosed] when the store
 // was closed, [store.ErrWatchLagged] when a cursor with
 // [store.WithoutCoalescing] fell behind, [ErrIndexNotFound] when the index was dropped

@@ -1,6 +1,8 @@
 package gomap
 
 import (
+	"iter"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -36,6 +38,7 @@ type hotset[T any] struct {
 type home[T any] struct {
 	kind    string
 	codec   store.Codec[T]
+	onShare func(T) // nil: none
 	hot     *hotset[T]
 	decodes atomic.Uint64
 	decoded atomic.Int64 // values that are kept, and
@@ -44,6 +47,7 @@ type home[T any] struct {
 	// Guarded by hot.mu:
 	stale queue[T]
 	read  uint64 // all cursors have reached this revision
+	gone  bool   // its store is closed
 
 	weighing sync.Mutex
 	scale    scale
@@ -53,6 +57,28 @@ func (h *hotset[T]) add(o *home[T]) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.homes = append(h.homes, o)
+}
+
+// forget lets go of all values of a home that is no longer in use.
+func (h *hotset[T]) forget(o *home[T]) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, q := range []*queue[T]{&h.small, &h.main, &o.stale} {
+		for r := range q.all() {
+			if r.parcel.home == o {
+				h.letGo(r)
+				r.parcel.slot.Store(nil)
+			}
+		}
+	}
+	for r := range h.ghosts.all() {
+		if r.parcel.home == o {
+			r.remove()
+			r.parcel.slot.CompareAndSwap(r, nil)
+		}
+	}
+	o.gone = true
+	h.homes = slices.DeleteFunc(h.homes, func(other *home[T]) bool { return other == o })
 }
 
 // smallShare is the part of the budget that is small's, as its authors chose it.
@@ -114,6 +140,19 @@ func (q *queue[T]) push(r *resident[T]) {
 	q.bytes += r.size
 }
 
+// all yields the residents, the oldest first. The one that was yielded may be removed.
+func (q *queue[T]) all() iter.Seq[*resident[T]] {
+	return func(yield func(*resident[T]) bool) {
+		for r := q.back; r != nil; {
+			newer := r.newer
+			if !yield(r) {
+				return
+			}
+			r = newer
+		}
+	}
+}
+
 // remove takes a resident out of its queue.
 func (r *resident[T]) remove() {
 	q := r.queue
@@ -154,6 +193,7 @@ func (h *hotset[T]) take(p *Parcel[T], value T, ifRoom bool) T {
 		}
 		return was.value
 	case was != nil && was.state != ghost,
+		p.home.gone,
 		p.stale() && p.replaced.Load() <= p.home.read,
 		size > h.budget,
 		ifRoom && h.bytes+size > h.budget:
@@ -227,16 +267,46 @@ func (h *hotset[T]) shrink() {
 func (h *hotset[T]) drop(r *resident[T]) {
 	p := r.parcel
 	stale := r.queue == &p.home.stale
-	r.remove()
-	h.bytes -= r.size
-	h.values--
-	p.home.decoded.Add(-1)
-	p.home.bytes.Add(-r.size)
+	h.letGo(r)
 	if stale {
 		p.slot.Store(nil)
 		return
 	}
 	h.remember(p, r)
+}
+
+// letGo takes a resident out of its queue, and what it takes off the accounts.
+func (h *hotset[T]) letGo(r *resident[T]) {
+	r.remove()
+	h.bytes -= r.size
+	h.values--
+	r.parcel.home.decoded.Add(-1)
+	r.parcel.home.bytes.Add(-r.size)
+}
+
+// glimpse remembers that a parcel which is decoded nowhere was read.
+func (h *hotset[T]) glimpse(p *Parcel[T]) {
+	if h.budget <= 0 || p.stale() {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if p.home.gone {
+		return
+	}
+	h.remember(p, nil)
+	// It may be replaced just now; see take.
+	if r := p.slot.Load(); p.stale() && r != nil && r.state == ghost && r.queue != nil {
+		r.remove()
+		p.slot.Store(nil)
+	}
+}
+
+// hasRoom tells whether the budget has room for another value of the usual size.
+func (h *hotset[T]) hasRoom() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.budget > 0 && h.bytes+h.bytes/int64(max(h.values, 1)) <= h.budget
 }
 
 // passed lets those stale values go that no cursor has yet to read: all have reached a

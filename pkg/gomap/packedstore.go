@@ -38,8 +38,9 @@ import (
 // [PackedStore.SetPacked] are no value, is a [*DecodeError] of the read.
 type PackedStore[T any] struct {
 	engine[*Parcel[T]]
-	codec store.Codec[T]
-	hot   *hotset[T]
+	codec   store.Codec[T]
+	onShare func(T)
+	hot     *hotset[T]
 
 	mu    sync.RWMutex
 	homes map[string]*home[T]
@@ -58,6 +59,13 @@ type PackedOptions[T any] struct {
 	// Budget is how many bytes decoded values may take, of all kinds together.
 	// Zero is [DefaultBudget]; [NoBudget] keeps none.
 	Budget int64
+
+	// Shared takes the place of Budget where several stores have one together.
+	Shared *Budget[T]
+
+	// OnShare, if it is set, is told of each value that was decoded for readers who share
+	// it, before the first of them has it.
+	OnShare func(value T)
 }
 
 const (
@@ -81,11 +89,11 @@ func NewPackedStore[T any](opts PackedOptions[T]) (*PackedStore[T], error) {
 	if opts.Codec == nil {
 		return nil, ErrCodecRequired
 	}
-	budget := opts.Budget
-	if budget == 0 {
-		budget = DefaultBudget
+	budget := opts.Shared
+	if budget == nil {
+		budget = NewBudget[T](opts.Budget)
 	}
-	s := &PackedStore[T]{codec: opts.Codec, hot: &hotset[T]{budget: budget}, homes: make(map[string]*home[T])}
+	s := &PackedStore[T]{codec: opts.Codec, onShare: opts.OnShare, hot: budget.hot, homes: make(map[string]*home[T])}
 	inner := store.StoreOptions[*Parcel[T]]{
 		CompareFn:   equalParcels(opts),
 		ValidateFns: make(map[string]store.ValidateFunc[*Parcel[T]], len(opts.ValidateFns)),
@@ -93,7 +101,7 @@ func NewPackedStore[T any](opts PackedOptions[T]) (*PackedStore[T], error) {
 	for kind, fn := range opts.ValidateFns {
 		if fn != nil {
 			inner.ValidateFns[kind] = func(p *Parcel[T]) error {
-				value, err := p.written()
+				value, err := p.Written()
 				if err != nil {
 					return err
 				}
@@ -131,7 +139,7 @@ func equalParcels[T any](opts PackedOptions[T]) store.CompareFunc[*Parcel[T]] {
 			if err != nil {
 				return false // anything is better
 			}
-			b, err := next.written()
+			b, err := next.Written()
 			return err == nil && fn(a, b)
 		}
 	}
@@ -153,7 +161,7 @@ func (s *PackedStore[T]) home(kind string) *home[T] {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if h = s.homes[kind]; h == nil {
-		h = &home[T]{kind: kind, codec: s.codec, hot: s.hot}
+		h = &home[T]{kind: kind, codec: s.codec, onShare: s.onShare, hot: s.hot}
 		s.hot.add(h)
 		s.homes[kind] = h
 	}
@@ -480,7 +488,7 @@ func (s *PackedStore[T]) Cursor(kind string, opts ...store.WatchOption[T]) (*Cur
 // packed form tells enough.
 func (s *PackedStore[T]) AddIndex(kind, name string, fn IndexFunc[T]) error {
 	return s.addIndex(kind, &index[*Parcel[T]]{name: name, fn: func(key string, p *Parcel[T]) ([]string, error) {
-		value, err := p.written()
+		value, err := p.Written()
 		if err != nil {
 			return nil, err
 		}
@@ -492,6 +500,24 @@ func (s *PackedStore[T]) AddIndex(kind, name string, fn IndexFunc[T]) error {
 func (s *PackedStore[T]) AddPackedIndex(kind, name string, fn IndexFunc[store.Packed]) error {
 	packed := func(key string, p *Parcel[T]) ([]string, error) { return fn(key, p.packed) }
 	return s.addIndex(kind, &index[*Parcel[T]]{name: name, fn: packed}, fn == nil)
+}
+
+// AddParcelIndex is AddIndex with a function that looks at the packed form, the value, or
+// both. It has to take the value from [Parcel.Written].
+func (s *PackedStore[T]) AddParcelIndex(kind, name string, fn IndexFunc[*Parcel[T]]) error {
+	return s.addIndex(kind, &index[*Parcel[T]]{name: name, fn: fn}, fn == nil)
+}
+
+// Close implements [store.Store]. Decoded values are let go: who still has a parcel decodes
+// it again.
+func (s *PackedStore[T]) Close() error {
+	err := s.engine.Close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, h := range s.homes {
+		s.hot.forget(h)
+	}
+	return err
 }
 
 // PackedStats are figures of one kind of a [PackedStore].

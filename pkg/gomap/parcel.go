@@ -35,7 +35,7 @@ func (p *Parcel[T]) Value() (T, error) {
 		r.touch()
 		return r.value, nil
 	}
-	value, err := p.Copy()
+	value, err := p.decode()
 	if err != nil {
 		return value, err
 	}
@@ -48,11 +48,35 @@ func (p *Parcel[T]) Peek() (T, error) {
 	if r := p.slot.Load(); r.readable() {
 		return r.value, nil
 	}
-	value, err := p.Copy()
+	value, err := p.decode()
 	if err != nil {
 		return value, err
 	}
 	return p.home.hot.fill(p, value), nil
+}
+
+// decode decodes the value for readers who share it.
+func (p *Parcel[T]) decode() (T, error) {
+	value, err := p.Copy()
+	if err == nil && p.home.onShare != nil {
+		p.home.onShare(value)
+	}
+	return value, err
+}
+
+// CopyBy is [Parcel.Copy] for who has a quicker way to copy a value that is decoded: clone.
+// It uses that where the value is hot, and makes the value hot if the budget has room or it
+// was read not long ago.
+func (p *Parcel[T]) CopyBy(clone func(T) T) (T, error) {
+	if p.slot.Load() == nil && !p.home.hot.hasRoom() {
+		p.home.hot.glimpse(p)
+		return p.Copy()
+	}
+	value, err := p.Value()
+	if err != nil {
+		return value, err
+	}
+	return clone(value), nil
 }
 
 // Copy decodes the value for the caller, who owns it. An error is a [*DecodeError].
@@ -65,10 +89,10 @@ func (p *Parcel[T]) Copy() (T, error) {
 	return value, nil
 }
 
-// written returns the value while it is being written, when its writer has it at
+// Written returns the value while it is being written, when its writer has it at
 // hand; otherwise it is [Parcel.Peek]. What a reader gets from it may be the
-// writer's own: it is for functions that look at a value and keep nothing.
-func (p *Parcel[T]) written() (T, error) {
+// writer's own: it is for index functions, which look at a value and keep nothing.
+func (p *Parcel[T]) Written() (T, error) {
 	r := p.slot.Load()
 	if r != nil && r.state == arriving {
 		return r.value, nil

@@ -3,6 +3,7 @@ package gomap
 import (
 	"context"
 	"errors"
+	"iter"
 	"sync"
 
 	"github.com/larder-dev/larder/pkg/store"
@@ -46,38 +47,61 @@ func start[C, T any](begin func() (*Cursor[C], error), convert func(store.Event[
 	if err != nil {
 		return nil, err
 	}
-	p := &pump[C, T]{
-		cursor:    cursor,
+	return pumpFrom(cursor, cursor.config.BufferSize, convert, cancelled), nil
+}
+
+// Reader is what changes are read from: a [Cursor], or what shows those of one in another
+// way.
+type Reader[E any] interface {
+	Ready() <-chan struct{}
+	Changes() iter.Seq[E]
+	Err() error
+	Kind() string
+	// Done returns a channel that is closed when the store is.
+	Done() <-chan struct{}
+	Close()
+}
+
+// WatchFrom is a Watch that reads from r, and closes it in the end. convert makes events of
+// what is read; an error event is the last. The channel has room for buffer events.
+func WatchFrom[E, T any](r Reader[E], buffer int, convert func(E) *store.Event[T]) (events <-chan *store.Event[T], cancel func()) {
+	cancelled := make(chan struct{})
+	return pumpFrom(r, buffer, convert, cancelled), sync.OnceFunc(func() { close(cancelled) })
+}
+
+func pumpFrom[E, T any](r Reader[E], buffer int, convert func(E) *store.Event[T], cancelled <-chan struct{}) <-chan *store.Event[T] {
+	p := &pump[E, T]{
+		reader:    r,
 		convert:   convert,
-		events:    make(chan *store.Event[T], min(cursor.config.BufferSize, maxChannel)),
+		events:    make(chan *store.Event[T], min(buffer, maxChannel)),
 		cancelled: cancelled,
 	}
 	go p.run()
-	return p.events, nil
+	return p.events
 }
 
 // maxChannel bounds a watch's channel, which takes its memory at once. What is beyond it
 // waits in the log.
 const maxChannel = 1 << 16
 
-// pump moves events from a cursor to a channel.
-type pump[C, T any] struct {
-	cursor    *Cursor[C]
-	convert   func(store.Event[C]) *store.Event[T]
+// pump moves events from a reader to a channel.
+type pump[E, T any] struct {
+	reader    Reader[E]
+	convert   func(E) *store.Event[T]
 	events    chan *store.Event[T]
 	cancelled <-chan struct{}
 }
 
-func (p *pump[C, T]) run() {
+func (p *pump[E, T]) run() {
 	defer close(p.events)
-	defer p.cursor.Close()
+	defer p.reader.Close()
 	for {
 		select {
 		case <-p.cancelled:
 			return
-		case <-p.cursor.Ready():
+		case <-p.reader.Ready():
 		}
-		for event := range p.cursor.Changes() {
+		for event := range p.reader.Changes() {
 			if p.isCancelled() {
 				return
 			}
@@ -85,16 +109,16 @@ func (p *pump[C, T]) run() {
 				return
 			}
 		}
-		if err := p.cursor.Err(); err != nil {
+		if err := p.reader.Err(); err != nil {
 			if !errors.Is(err, store.ErrClosed) {
-				p.send(&store.Event[T]{Kind: p.cursor.stream.kind, EventType: store.EventTypeError, Err: err})
+				p.send(&store.Event[T]{Kind: p.reader.Kind(), EventType: store.EventTypeError, Err: err})
 			}
 			return
 		}
 	}
 }
 
-func (p *pump[C, T]) isCancelled() bool {
+func (p *pump[E, T]) isCancelled() bool {
 	select {
 	case <-p.cancelled:
 		return true
@@ -104,7 +128,7 @@ func (p *pump[C, T]) isCancelled() bool {
 }
 
 // send waits until the event is sent, and returns false if it never will be.
-func (p *pump[C, T]) send(event *store.Event[T]) bool {
+func (p *pump[E, T]) send(event *store.Event[T]) bool {
 	// After Close, what there is room for is still sent.
 	select {
 	case p.events <- event:
@@ -116,7 +140,7 @@ func (p *pump[C, T]) send(event *store.Event[T]) bool {
 		return true
 	case <-p.cancelled:
 		return false
-	case <-p.cursor.stream.done:
+	case <-p.reader.Done():
 		return false
 	}
 }

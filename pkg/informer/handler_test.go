@@ -245,7 +245,8 @@ func TestHandlerAddsHandler(t *testing.T) {
 	})
 }
 
-// Where panics are only logged, a handler that panics is called with what follows.
+// Where panics are only logged, a handler that panics is called with what follows, a second
+// later.
 func TestHandlerPanicLogged(t *testing.T) {
 	runtime.ReallyCrash = false
 	defer func() { runtime.ReallyCrash = true }()
@@ -261,6 +262,10 @@ func TestHandlerPanicLogged(t *testing.T) {
 		synctest.Wait()
 		server.put("a", "2")
 		synctest.Wait()
+		if updates != 0 {
+			t.Errorf("%d updates at once", updates)
+		}
+		time.Sleep(2 * time.Second)
 		if updates != 1 {
 			t.Errorf("%d updates", updates)
 		}

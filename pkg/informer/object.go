@@ -6,6 +6,8 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/larder-dev/larder/internal/core"
 )
 
 // Object is what an informer holds: a pointer to a Kubernetes API type, such as
@@ -35,25 +37,10 @@ func StripManagedFields[T Object](obj T) (T, error) {
 
 // Key returns the key of an object: "namespace/name", or "name" if it has no
 // namespace. It is the Name of the events of [Informer].Watch.
-func Key(namespace, name string) string {
-	if namespace == "" {
-		return name
-	}
-	return namespace + "/" + name
-}
+func Key(namespace, name string) string { return core.Key(namespace, name) }
 
 // keyOf returns the key of obj.
 func keyOf(obj metav1.Object) string { return Key(obj.GetNamespace(), obj.GetName()) }
-
-// unchanged tells whether two states of one key are the same state, as a list
-// that repeats what is known delivers it. The server changes the resourceVersion
-// with every write, and the UID tells apart an object that took the name of
-// another. Objects without a resourceVersion, which no server sends, are never
-// the same.
-func unchanged[T Object](prev, next T) bool {
-	version := next.GetResourceVersion()
-	return version != "" && version == prev.GetResourceVersion() && next.GetUID() == prev.GetUID()
-}
 
 // newObject returns an empty T, or an error if T is not a pointer to a struct.
 func newObject[T Object]() (T, error) {

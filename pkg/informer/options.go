@@ -1,8 +1,8 @@
 package informer
 
 import (
+	"cmp"
 	"fmt"
-	"math"
 	"time"
 	"unicode/utf8"
 
@@ -18,8 +18,8 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/klog/v2"
 
+	"github.com/larder-dev/larder/internal/core"
 	"github.com/larder-dev/larder/pkg/codec"
-	"github.com/larder-dev/larder/pkg/gomap"
 	"github.com/larder-dev/larder/pkg/informer/wire"
 	"github.com/larder-dev/larder/pkg/store"
 )
@@ -80,9 +80,16 @@ type Options[T Object] struct {
 	// All objects are held packed, in a tenth of the memory or less; those that are
 	// read often are kept decoded beside that. A read of another one decodes it, which
 	// takes some 20 microseconds for a Pod. [AllPacked] keeps none decoded; [Plain] is
-	// without limit: nothing is packed. Default: [DefaultBudget] for New, where the type
-	// can be packed; Plain for NewFromListerWatcher, to which objects come decoded.
+	// without limit: nothing is packed. Default: for New, where the type can be packed,
+	// [DefaultBudget], which all informers of the process share that have no other; Plain
+	// for NewFromListerWatcher, to which objects come decoded.
 	Budget int64
+
+	// DropManagedFields keeps metadata.managedFields, which are a third of a typical object
+	// and of use to hardly any controller, out of packed objects: they are cut out of what
+	// the API server sends, without decoding it. It needs New, and packed objects; see also
+	// [StripManagedFields].
+	DropManagedFields bool
 
 	// Compression is how objects are packed: [codec.S2], the default, or [codec.Zstd],
 	// which takes a third less memory, and ten times as long to pack.
@@ -107,12 +114,12 @@ type Options[T Object] struct {
 
 // Values of Options.Budget. Others are in bytes.
 const (
-	// DefaultBudget is the default: 32 MiB.
-	DefaultBudget = gomap.DefaultBudget
+	// DefaultBudget is 64 MiB.
+	DefaultBudget = core.DefaultBudget
 	// AllPacked keeps no object decoded: the least memory.
-	AllPacked = gomap.NoBudget
+	AllPacked = core.AllPacked
 	// Plain packs nothing: reads never decode, and an object takes what it takes.
-	Plain int64 = math.MaxInt64
+	Plain = core.Plain
 )
 
 // complete fills in the defaults and reports what means nothing.
@@ -131,12 +138,6 @@ func (o *Options[T]) complete() error {
 	}
 	if !utf8.ValidString(o.Name) {
 		return fmt.Errorf("%w: Name %q is not UTF-8", ErrInvalidOption, o.Name)
-	}
-	if o.Budget < 0 && o.Budget != AllPacked {
-		return fmt.Errorf("%w: Budget %d: pass bytes, AllPacked or Plain", ErrInvalidOption, o.Budget)
-	}
-	if o.Compression != "" && o.Compression != codec.S2 && o.Compression != codec.Zstd {
-		return fmt.Errorf("%w: Compression %q: pass codec.S2 or codec.Zstd", ErrInvalidOption, o.Compression)
 	}
 	if o.Resync < 0 {
 		return fmt.Errorf("%w: Resync %v: pass zero or more", ErrInvalidOption, o.Resync)
@@ -184,20 +185,38 @@ type HandlerOptions struct {
 	BufferSize int
 }
 
-// watchOptions returns the handler's options as those of its cursor.
-func watchOptions[T Object](o HandlerOptions) ([]store.WatchOption[T], error) {
-	size := o.BufferSize
+// complete returns the options as those of the core. resync is the informer's.
+func (o HandlerOptions) complete(resync time.Duration) (core.HandlerOptions, error) {
 	switch {
 	case !utf8.ValidString(o.Name):
-		return nil, fmt.Errorf("%w: Name %q is not UTF-8", ErrInvalidOption, o.Name)
-	case size < 0:
-		return nil, fmt.Errorf("%w: BufferSize %d: pass zero or more", ErrInvalidOption, size)
-	case size == 0:
-		size = store.DefaultBufferSize
+		return core.HandlerOptions{}, fmt.Errorf("%w: Name %q is not UTF-8", ErrInvalidOption, o.Name)
+	case o.BufferSize < 0:
+		return core.HandlerOptions{}, fmt.Errorf("%w: BufferSize %d: pass zero or more", ErrInvalidOption, o.BufferSize)
 	}
-	return []store.WatchOption[T]{
-		store.WithInitialReplay[T](),
-		store.WithSyncMarker[T](),
-		store.WithBufferSize[T](size),
+	return core.HandlerOptions{
+		Name:   o.Name,
+		Resync: cmp.Or(o.Resync, resync),
+		Buffer: cmp.Or(o.BufferSize, store.DefaultBufferSize),
 	}, nil
 }
+
+// core returns what the options, which are complete, say of an informer from wherever.
+func (o *Options[T]) core() (core.Options, error) {
+	storage, err := core.StorageOf(o.Budget, o.Compression)
+	if o.Name == "" {
+		o.Name = defaultName[T](o.GVK)
+	}
+	return core.Options{
+		Name:       o.Name,
+		Kind:       core.Kind{GroupVersionKind: o.GVK, Scheme: o.Scheme},
+		Storage:    storage,
+		Logger:     o.Logger,
+		Registerer: o.Registerer,
+	}, err
+}
+
+// Stats are the figures of an informer's cache at one moment: how many Objects there are and
+// how many of them are Packed, which is all or none; PackedBytes, which the packed objects
+// take, and DictionaryBytes, which they share; how many objects are Decoded beside that, and
+// DecodedBytes, an estimate of what these take; and how many Decodes there were so far.
+type Stats = core.Stats

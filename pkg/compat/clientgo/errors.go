@@ -1,15 +1,19 @@
 package clientgo
 
-import "errors"
+import (
+	"errors"
 
-// Errors of calls that were wrong. They come back wrapped with the detail; test
-// for them with [errors.Is].
+	"github.com/larder-dev/larder/internal/core"
+)
+
+// Errors of calls that were wrong. They come back wrapped with the detail; test for them
+// with [errors.Is].
 var (
 	// ErrStarted is returned when something is to be set that an informer only
 	// looks at when it starts.
-	ErrStarted = errors.New("informer has already started: set it before Run")
+	ErrStarted = core.ErrStarted
 	// ErrStopped is returned when an informer has stopped, and will never run again.
-	ErrStopped = errors.New("informer has stopped: make a new one")
+	ErrStopped = core.ErrStopped
 	// ErrForeign is returned for an informer, a store or the registration of a handler
 	// that is not of this package.
 	ErrForeign = errors.New("not of this package: pass what its NewSharedIndexInformer, NewIndexer or AddEventHandler returned")

@@ -1,38 +1,43 @@
 package clientgo
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"iter"
 	"maps"
+	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
 	"k8s.io/apimachinery/pkg/api/meta"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/client-go/tools/cache"
 
+	"github.com/larder-dev/larder/internal/core"
 	"github.com/larder-dev/larder/pkg/gomap"
 	"github.com/larder-dev/larder/pkg/store"
 )
 
-// indexer is a [cache.Indexer] over a shelf. Reads take no lock, and each sees the
-// shelf at one revision.
+// indexer is a [cache.Indexer] over an object store, in one form. Reads take no lock, and
+// each sees the store at one revision.
 type indexer struct {
-	keyOf cache.KeyFunc
-	shelf shelf
-	meter cache.GaugeMetric // of the resourceVersion
+	keyOf   cache.KeyFunc
+	objects core.Objects
+	form    core.Form
+	status  *core.Status // has the latest resourceVersion that was seen
+	meters  meters
+	report  func(key string, err error) // is told of objects that cannot be decoded
 
-	handlers *roster // of the informer whose indexer it is, or nil
+	shared *Shared // of the informer whose indexer it is, or nil
+	// keyed tells that the keys of the store say in which namespace an object is.
+	keyed bool
 
 	indexers atomic.Pointer[cache.Indexers] // replaced, never changed
 
 	mu sync.Mutex // serializes writers
-
-	// version is the latest resourceVersion that was seen. It is set after the
-	// write: whoever has seen it finds the objects.
-	versionMu sync.Mutex // held for no longer than that
-	version   string
 }
 
 // Selector is what the indexers of this package are besides a [cache.Indexer].
@@ -59,18 +64,42 @@ var (
 // A write that an index function fails on, or panics, is refused with a
 // [*store.IndexError].
 func NewIndexer(keyFunc cache.KeyFunc, indexers cache.Indexers) cache.Indexer {
-	return newIndexer(keyFunc, indexers, noMetric{}, newPlainShelf())
+	x, err := newFilledIndexer(keyFunc, indexers, core.Storage{})
+	if err != nil {
+		panic(err) // nothing of it can fail without packing
+	}
+	return x
 }
 
-func newIndexer(keyFunc cache.KeyFunc, indexers cache.Indexers, meter cache.GaugeMetric, s shelf) *indexer {
-	x := &indexer{keyOf: keyFunc, shelf: s, meter: meter}
+// newFilledIndexer returns an indexer that is filled by hand.
+func newFilledIndexer(keyFunc cache.KeyFunc, indexers cache.Indexers, s core.Storage) (*indexer, error) {
+	objects, err := core.NewObjects("objects", s)
+	if err != nil {
+		return nil, err
+	}
+	x := newIndexer(keyFunc, objects, core.AsStored)
+	x.addAll(indexers)
+	return x, nil
+}
+
+func newIndexer(keyFunc cache.KeyFunc, objects core.Objects, f core.Form) *indexer {
+	x := &indexer{
+		keyOf: keyFunc, objects: objects, form: f, status: core.NewStatus("objects"), meters: noMeters,
+		report: func(key string, err error) {
+			utilruntime.HandleErrorWithContext(context.Background(), err, "An object is left out", "key", fromName(key))
+		},
+	}
 	x.indexers.Store(&cache.Indexers{})
+	return x
+}
+
+// addAll adds the indexes that the caller of a constructor passes.
+func (x *indexer) addAll(indexers cache.Indexers) {
 	for name, fn := range indexers {
 		if fn != nil {
 			_ = x.addIndex(name, fn) // of nothing: nothing can fail
 		}
 	}
-	return x
 }
 
 // A store has no empty names, while client-go's does: of a key, and of an index.
@@ -90,34 +119,32 @@ func fromName(s string) string {
 	return s
 }
 
+// indexName returns what an index is called in the store: there are those of other forms.
+func (x *indexer) indexName(name string) string {
+	if x.form == core.AsStored || name == cache.NamespaceIndex {
+		return toName(name)
+	}
+	return x.form.String() + ":" + name
+}
+
 // Add writes an object. The error is a [cache.KeyError] if it has no key.
 func (x *indexer) Add(obj any) error { return x.Update(obj) }
 
 // Update writes an object, whether there is one of its key or not.
-func (x *indexer) Update(obj any) error {
-	key, err := x.key(obj)
-	if err != nil {
-		return err
-	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if err := x.shelf.set(toName(key), obj); err != nil {
-		return err
-	}
-	x.sawObject(obj)
-	return nil
-}
+func (x *indexer) Update(obj any) error { return x.write(obj, x.objects.Set) }
 
 // Delete removes the object of obj's key, if there is one. obj is its final state,
 // or a [cache.DeletedFinalStateUnknown].
-func (x *indexer) Delete(obj any) error {
+func (x *indexer) Delete(obj any) error { return x.write(obj, x.objects.Delete) }
+
+func (x *indexer) write(obj any, write func(key string, item core.Item) error) error {
 	key, err := x.key(obj)
 	if err != nil {
 		return err
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if err := x.shelf.delete(toName(key), final{obj}); err != nil {
+	if err := write(toName(key), core.ItemOf(obj)); err != nil {
 		return err
 	}
 	x.sawObject(obj)
@@ -127,17 +154,17 @@ func (x *indexer) Delete(obj any) error {
 // Replace makes the list the content, in one commit. If it returns an error it has
 // changed nothing.
 func (x *indexer) Replace(list []any, resourceVersion string) error {
-	objects := make(map[string]any, len(list))
+	objects := make(map[string]core.Item, len(list))
 	for _, obj := range list {
 		key, err := x.key(obj)
 		if err != nil {
 			return err
 		}
-		objects[toName(key)] = obj
+		objects[toName(key)] = core.ItemOf(obj)
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if err := x.shelf.replace(objects); err != nil {
+	if err := x.objects.Replace(objects); err != nil {
 		return err
 	}
 	x.saw(resourceVersion)
@@ -173,9 +200,9 @@ func (x *indexer) transact(txn cache.Transaction) error {
 		return err
 	}
 	if txn.Type == cache.TransactionTypeDelete {
-		return x.shelf.delete(toName(key), final{txn.Object})
+		return x.objects.Delete(toName(key), core.ItemOf(txn.Object))
 	}
-	return x.shelf.set(toName(key), txn.Object)
+	return x.objects.Set(toName(key), core.ItemOf(txn.Object))
 }
 
 func (x *indexer) key(obj any) (string, error) {
@@ -194,12 +221,8 @@ func (x *indexer) sawObject(obj any) {
 }
 
 func (x *indexer) saw(resourceVersion string) {
-	x.versionMu.Lock()
-	x.version = resourceVersion
-	x.versionMu.Unlock()
-	if number, ok := versionNumber(resourceVersion); ok {
-		x.meter.Set(number)
-	}
+	x.status.Reached(resourceVersion)
+	x.meters.reached(resourceVersion)
 }
 
 // Bookmark notes that everything up to a resourceVersion was seen.
@@ -211,11 +234,7 @@ func (x *indexer) Bookmark(resourceVersion string) {
 
 // LastStoreSyncResourceVersion returns the resourceVersion of the latest write,
 // list or bookmark.
-func (x *indexer) LastStoreSyncResourceVersion() string {
-	x.versionMu.Lock()
-	defer x.versionMu.Unlock()
-	return x.version
-}
+func (x *indexer) LastStoreSyncResourceVersion() string { return x.status.Version() }
 
 // Get returns the object of obj's key.
 func (x *indexer) Get(obj any) (item any, exists bool, err error) {
@@ -229,28 +248,54 @@ func (x *indexer) Get(obj any) (item any, exists bool, err error) {
 // GetByKey returns the object of a key. The error is a [*gomap.DecodeError] for a packed
 // object that cannot be decoded, which other reads report and leave out.
 func (x *indexer) GetByKey(key string) (item any, exists bool, err error) {
-	return x.shelf.get(toName(key))
+	v, ok := x.objects.Get(toName(key))
+	if !ok {
+		return nil, false, nil
+	}
+	obj, err := x.objects.Open(v, x.form)
+	return obj, err == nil, err
 }
 
 // List returns the objects, in no particular order.
 func (x *indexer) List() []any {
-	_, size := x.shelf.head()
-	return listOf(x.shelf.all(), size)
+	_, size := x.objects.RevisionAndCount()
+	return x.list(x.objects.All(), size)
 }
 
-// listOf returns the objects of a content, about how many there are.
-func listOf(c content, about int) []any {
-	list := make([]any, 0, about)
-	for _, obj := range c.objects {
-		list = append(list, obj)
+// list returns the objects of values, about how many there are.
+func (x *indexer) list(values iter.Seq2[string, core.Value], about int) []any {
+	found := make([]store.KeyValue[core.Value], 0, about)
+	for key, v := range values {
+		found = append(found, store.KeyValue[core.Value]{Key: key, Value: v})
+	}
+	list := make([]any, 0, len(found))
+	glance := func(kv store.KeyValue[core.Value]) (any, error) { return x.glance(kv.Value) }
+	for n, result := range core.Each(found, x.objects.IsPacked(), glance) {
+		if result.Err != nil {
+			x.report(found[n].Key, result.Err)
+			continue
+		}
+		list = append(list, result.Object)
 	}
 	return list
 }
 
+func (x *indexer) glance(v core.Value) (any, error) { return x.objects.Glance(v, x.form) }
+
 // ListKeys returns the keys, in no particular order.
 func (x *indexer) ListKeys() []string {
-	_, size := x.shelf.head()
-	return slices.AppendSeq(make([]string, 0, size), x.shelf.all().keys)
+	_, size := x.objects.RevisionAndCount()
+	return slices.AppendSeq(make([]string, 0, size), keysOf(x.objects.All()))
+}
+
+func keysOf(values iter.Seq2[string, core.Value]) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for key := range values {
+			if !yield(fromName(key)) {
+				return
+			}
+		}
+	}
 }
 
 // Index returns the objects that have an index value in common with obj.
@@ -266,11 +311,11 @@ func (x *indexer) Index(indexName string, obj any) ([]any, error) {
 	if len(values) == 1 {
 		return x.ByIndex(indexName, values[0])
 	}
-	hits, err := x.shelf.choose([]gomap.Condition{gomap.In(toName(indexName), values...)})
+	hits, err := x.objects.Select(gomap.In(x.indexName(indexName), values...))
 	if err != nil {
 		return nil, err
 	}
-	return listOf(hits, 0), nil
+	return x.list(hits, 0), nil
 }
 
 // ByIndex returns the objects under an index value.
@@ -279,7 +324,7 @@ func (x *indexer) ByIndex(indexName, indexedValue string) ([]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return listOf(hits, 0), nil
+	return x.list(hits, 0), nil
 }
 
 // IndexKeys returns the keys of the objects under an index value, sorted.
@@ -288,15 +333,15 @@ func (x *indexer) IndexKeys(indexName, indexedValue string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	found := slices.AppendSeq([]string{}, hits.keys)
+	found := slices.AppendSeq([]string{}, keysOf(hits))
 	slices.Sort(found)
 	return found, nil
 }
 
-func (x *indexer) hits(indexName, indexedValue string) (content, error) {
-	hits, err := x.shelf.byIndex(toName(indexName), indexedValue)
+func (x *indexer) hits(indexName, indexedValue string) (iter.Seq2[string, core.Value], error) {
+	hits, err := x.objects.ByIndex(x.indexName(indexName), indexedValue)
 	if errors.Is(err, gomap.ErrIndexNotFound) {
-		return hits, fmt.Errorf("%w: %q", ErrIndexNotFound, indexName)
+		return nil, fmt.Errorf("%w: %q", ErrIndexNotFound, indexName)
 	}
 	return hits, err
 }
@@ -305,9 +350,9 @@ func (x *indexer) hits(indexName, indexedValue string) (content, error) {
 func (x *indexer) Select(where ...gomap.Condition) (iter.Seq2[string, any], error) {
 	named := make([]gomap.Condition, len(where))
 	for i, c := range where {
-		named[i] = gomap.In(toName(c.Index), c.Values...)
+		named[i] = gomap.In(x.indexName(c.Index), c.Values...)
 	}
-	found, err := x.shelf.choose(named)
+	found, err := x.objects.Select(named...)
 	if errors.Is(err, gomap.ErrIndexNotFound) {
 		return nil, fmt.Errorf("%w: %w", ErrIndexNotFound, err)
 	}
@@ -315,7 +360,12 @@ func (x *indexer) Select(where ...gomap.Condition) (iter.Seq2[string, any], erro
 		return nil, err
 	}
 	return func(yield func(string, any) bool) {
-		for key, obj := range found.objects {
+		for key, v := range found {
+			obj, err := x.glance(v)
+			if err != nil {
+				x.report(key, err)
+				continue
+			}
 			if !yield(fromName(key), obj) {
 				return
 			}
@@ -324,7 +374,8 @@ func (x *indexer) Select(where ...gomap.Condition) (iter.Seq2[string, any], erro
 }
 
 // LabelIndex is an index function for the labels of objects, of which [gomap.HasLabel],
-// [gomap.LabelIs] and [gomap.LabelIn] make conditions.
+// [gomap.LabelIs] and [gomap.LabelIn] make conditions. Packed objects as an API server sends
+// them are not decoded for it.
 func LabelIndex(obj any) ([]string, error) { return labelValues("", obj) }
 
 var labelValues = gomap.LabelIndex(func(obj any) map[string]string {
@@ -337,7 +388,7 @@ var labelValues = gomap.LabelIndex(func(obj any) map[string]string {
 
 // ListIndexFuncValues returns the index values that have objects, sorted.
 func (x *indexer) ListIndexFuncValues(indexName string) []string {
-	values, err := x.shelf.indexValues(toName(indexName))
+	values, err := x.objects.IndexValues(x.indexName(indexName))
 	if err != nil || values == nil {
 		return []string{} // an index that does not exist has no values
 	}
@@ -371,13 +422,47 @@ func (x *indexer) addIndex(name string, fn cache.IndexFunc) error {
 	if fn == nil {
 		return fmt.Errorf("index %q: %w", name, store.ErrFuncRequired)
 	}
-	if err := x.shelf.addIndex(toName(name), func(_ string, obj any) ([]string, error) { return fn(obj) }); err != nil {
+	if err := x.objects.AddIndex(x.indexName(name), x.indexOf(fn)); err != nil && !x.isCommon(name, err) {
 		return err
 	}
 	indexers := x.GetIndexers()
 	indexers[name] = fn
 	x.indexers.Store(&indexers)
 	return nil
+}
+
+// isCommon tells whether an index that exists is the one by namespace, which all forms have
+// together.
+func (x *indexer) isCommon(name string, err error) bool {
+	return x.form != core.AsStored && name == cache.NamespaceIndex && errors.Is(err, gomap.ErrIndexExists)
+}
+
+// indexOf returns an index as the store is to have it. What the usual functions return can be
+// told without decoding.
+func (x *indexer) indexOf(fn cache.IndexFunc) core.Index {
+	switch reflect.ValueOf(fn).Pointer() {
+	case namespaceFunc:
+		if x.keyed {
+			return core.Index{Key: NamespaceOf}
+		}
+	case labelFunc:
+		return core.Index{Labels: true}
+	}
+	return core.Index{Form: x.form, Func: fn}
+}
+
+var (
+	namespaceFunc = reflect.ValueOf(cache.MetaNamespaceIndexFunc).Pointer()
+	labelFunc     = reflect.ValueOf(LabelIndex).Pointer()
+)
+
+// NamespaceOf returns the namespace that a key says, as the values of an index.
+func NamespaceOf(key string) []string {
+	namespace, _, found := strings.Cut(key, "/")
+	if !found {
+		namespace = ""
+	}
+	return []string{namespace}
 }
 
 // Resync does nothing. It is for stores that are queues.

@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/larder-dev/larder/pkg/compat/clientgo"
+	"github.com/larder-dev/larder/pkg/gomap"
 	"github.com/larder-dev/larder/pkg/store"
 )
 
@@ -267,5 +268,35 @@ func testGeneratedLister(t *testing.T, f form) {
 	}
 	if _, err := lister.Pods("default").Get("c"); err == nil {
 		t.Error("Get of what is not there: no error")
+	}
+}
+
+// Select finds what meets all conditions, of indexes and labels.
+func TestSelect(t *testing.T) { inForms(t, testSelect) }
+
+func testSelect(t *testing.T, f form) {
+	x := f.newIndexer(cache.MetaNamespaceKeyFunc, cache.Indexers{
+		"labels": clientgo.LabelIndex, cache.NamespaceIndex: cache.MetaNamespaceIndexFunc,
+	}).(clientgo.Selector)
+	for name, labels := range map[string]map[string]string{"a": {"x": "1"}, "b": {"x": "2", "y": ""}, "c": {"x": "1", "y": ""}, "d": nil} {
+		p := pod(name)
+		p.Labels = labels
+		if err := x.Add(p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found, err := x.Select(gomap.Is(cache.NamespaceIndex, "default"), gomap.LabelIs("labels", "x", "1"), gomap.HasLabel("labels", "y"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var keys []string
+	for key := range found {
+		keys = append(keys, key)
+	}
+	if !slices.Equal(keys, []string{"default/c"}) {
+		t.Errorf("found %v", keys)
+	}
+	if _, err := x.Select(gomap.Is("other", "")); !errors.Is(err, clientgo.ErrIndexNotFound) {
+		t.Errorf("an index that does not exist: %v", err)
 	}
 }

@@ -2,40 +2,19 @@ package clientgo
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/ptr"
+
+	"github.com/larder-dev/larder/internal/core"
 )
-
-// sharedIndexInformer is a [cache.SharedIndexInformer] over an indexer.
-//
-// A reflector writes into the indexer by a feed; the handlers read the changes from
-// the indexer's store, each at its own pace. Nothing else connects the two.
-type sharedIndexInformer struct {
-	listerWatcher cache.ListerWatcher
-	example       runtime.Object
-	description   string
-	resync        time.Duration // of handlers that don't say
-	indexer       *indexer
-	meters        meters
-	mutations     cache.MutationDetector
-	synced        chan struct{} // closed when the first list is in the store
-	handlers      roster
-
-	mu           sync.Mutex
-	started      bool
-	transform    cache.TransformFunc
-	onWatchError cache.WatchErrorHandlerWithContext
-	reflector    *cache.Reflector // once started
-}
-
-var _ cache.SharedIndexInformer = (*sharedIndexInformer)(nil)
 
 // NewSharedIndexInformer returns an informer of what lw lists and watches, objects
 // of example's type, with client-go's semantics. resync is the period after which
@@ -53,43 +32,37 @@ func NewSharedIndexInformer(lw cache.ListerWatcher, example runtime.Object, resy
 // latency is that of a write into the store. There are none without a provider; the
 // one that was set globally is known to client-go only.
 func NewSharedIndexInformerWithOptions(lw cache.ListerWatcher, example runtime.Object, options cache.SharedIndexInformerOptions) cache.SharedIndexInformer {
-	return newInformer(lw, example, options, newPlainShelf(), newMutationDetector(example))
-}
-
-func newMutationDetector(example runtime.Object) cache.MutationDetector {
-	return cache.NewCacheMutationDetector(fmt.Sprintf("%T", example))
-}
-
-func newInformer(lw cache.ListerWatcher, example runtime.Object, options cache.SharedIndexInformerOptions, s shelf, mutations cache.MutationDetector) *sharedIndexInformer {
-	meters := newMeters(options.Identifier, options.InformerMetricsProvider)
-	i := &sharedIndexInformer{
-		listerWatcher: lw,
-		example:       example,
-		description:   options.ObjectDescription,
-		resync:        options.ResyncPeriod,
-		indexer:       newIndexer(cache.DeletionHandlingMetaNamespaceKeyFunc, options.Indexers, meters.resourceVersion, s),
-		meters:        meters,
-		mutations:     mutations,
-		synced:        make(chan struct{}),
+	i, err := newInformer(lw, example, options, core.Storage{})
+	if err != nil {
+		panic(err) // nothing of it can fail without packing
 	}
-	i.handlers = roster{
-		informer:    i.name(),
-		syncedName:  i.HasSyncedChecker().Name(),
-		indexer:     i.indexer,
-		meters:      meters,
-		checkPeriod: options.ResyncPeriod,
-	}
-	i.indexer.handlers = &i.handlers
 	return i
 }
 
-// name returns what the informer is called in metrics and in logs.
-func (i *sharedIndexInformer) name() string {
-	if i.description != "" {
-		return i.description
+// newInformer returns an informer of what a ListerWatcher has.
+func newInformer(lw cache.ListerWatcher, example runtime.Object, options cache.SharedIndexInformerOptions, s core.Storage) (cache.SharedIndexInformer, error) {
+	shared, err := newShared(core.Options{
+		Name:          nameOf(options.ObjectDescription, example),
+		ListerWatcher: lw,
+		Example:       example,
+		Storage:       s,
+	}, options.ResyncPeriod, newMeters(options.Identifier, options.InformerMetricsProvider))
+	if err != nil {
+		return nil, err
 	}
-	return fmt.Sprintf("%T", i.example)
+	i := shared.in(core.AsStored)
+	i.indexer.addAll(options.Indexers)
+	return i, nil
 }
+
+// sharedIndexInformer is a [cache.SharedIndexInformer] over the core, in one form.
+type sharedIndexInformer struct {
+	*Shared
+	form    core.Form
+	indexer *indexer
+}
+
+var _ cache.SharedIndexInformer = (*sharedIndexInformer)(nil)
 
 // AddEventHandler has handler called with what there is and with every change that
 // follows, from a goroutine of its own.
@@ -108,11 +81,27 @@ func (i *sharedIndexInformer) AddEventHandlerWithOptions(handler cache.ResourceE
 	if handler == nil {
 		return nil, ErrHandlerRequired
 	}
-	r := newRegistration(&i.handlers, handler, ptr.Deref(options.Logger, klog.Background()))
-	if err := i.handlers.add(r, ptr.Deref(options.ResyncPeriod, i.resync)); err != nil {
+	r := newRegistration(i, handler)
+	logger := ptr.Deref(options.Logger, klog.Background())
+	var err error
+	r.Registration, err = i.core.AddHandler(r.tell, core.HandlerOptions{Name: r.name, Buffer: bufferSize, Progress: i.progress(), Logger: logger})
+	if errors.Is(err, ErrStopped) {
+		// Programs look at the end of the message.
+		return nil, fmt.Errorf("%w: handler %s was not added to shared informer because it has stopped already", ErrStopped, r.name)
+	}
+	if err != nil {
 		return nil, err
 	}
+	i.resyncs.add(r, ptr.Deref(options.ResyncPeriod, i.resync), logger)
 	return r, nil
+}
+
+// progress returns what is called when a handler has come further, or nil.
+func (i *sharedIndexInformer) progress() func() {
+	if !i.meters.enabled {
+		return nil
+	}
+	return i.measure
 }
 
 // RemoveEventHandler ends the calls to a handler, and does not wait for one that is
@@ -124,7 +113,10 @@ func (i *sharedIndexInformer) RemoveEventHandler(handle cache.ResourceEventHandl
 	if !ok {
 		return fmt.Errorf("registration %T: %w", handle, ErrForeign)
 	}
-	i.handlers.remove(r)
+	if r.informer.Shared == i.Shared {
+		i.resyncs.remove(r)
+		r.Remove()
+	}
 	return nil
 }
 
@@ -143,33 +135,23 @@ func (i *sharedIndexInformer) AddIndexers(indexers cache.Indexers) error {
 }
 
 // HasSynced tells whether the first list is in the store.
-func (i *sharedIndexInformer) HasSynced() bool { return isClosed(i.synced) }
+func (i *sharedIndexInformer) HasSynced() bool { return i.core.Status().HasSynced() }
 
 // HasSyncedChecker is HasSynced for those who wait.
 func (i *sharedIndexInformer) HasSyncedChecker() cache.DoneChecker {
-	return done{name: fmt.Sprintf("SharedIndexInformer %T", i.example), ch: i.synced}
+	return done{name: "SharedIndexInformer " + i.core.Name(), ch: i.core.Status().Synced()}
 }
 
 // HasStarted tells whether Run was called.
-func (i *sharedIndexInformer) HasStarted() bool {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	return i.started
-}
+func (i *sharedIndexInformer) HasStarted() bool { return i.core.Status().HasStarted() }
 
 // IsStopped tells whether the informer has stopped; it never runs again.
-func (i *sharedIndexInformer) IsStopped() bool { return i.handlers.isStopped() }
+func (i *sharedIndexInformer) IsStopped() bool { return i.core.IsStopped() }
 
 // LastSyncResourceVersion returns the resourceVersion that the reflector has come
 // to. The store may be a moment behind; see LastStoreSyncResourceVersion there.
 func (i *sharedIndexInformer) LastSyncResourceVersion() string {
-	i.mu.Lock()
-	reflector := i.reflector
-	i.mu.Unlock()
-	if reflector == nil {
-		return ""
-	}
-	return reflector.LastSyncResourceVersion()
+	return i.core.LastSyncResourceVersion()
 }
 
 // SetWatchErrorHandler is SetWatchErrorHandlerWithContext without the context.
@@ -183,25 +165,16 @@ func (i *sharedIndexInformer) SetWatchErrorHandler(handler cache.WatchErrorHandl
 // SetWatchErrorHandlerWithContext sets what is called when list or watch fails,
 // instead of client-go's default, which logs. It returns [ErrStarted] after Run.
 func (i *sharedIndexInformer) SetWatchErrorHandlerWithContext(handler cache.WatchErrorHandlerWithContext) error {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if i.started {
-		return fmt.Errorf("watch error handler: %w", ErrStarted)
+	if handler == nil {
+		handler = cache.DefaultWatchErrorHandler
 	}
-	i.onWatchError = handler
-	return nil
+	return i.core.SetErrorHandler(handler)
 }
 
 // SetTransform sets what is applied to each object before it is stored. It returns
 // [ErrStarted] after Run.
 func (i *sharedIndexInformer) SetTransform(transform cache.TransformFunc) error {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if i.started {
-		return fmt.Errorf("transform: %w", ErrStarted)
-	}
-	i.transform = transform
-	return nil
+	return i.core.SetTransform(transform)
 }
 
 // GetController returns a controller that only tells the informer's state.
@@ -210,6 +183,19 @@ func (i *sharedIndexInformer) GetController() cache.Controller { return controll
 // Run is RunWithContext with a channel.
 func (i *sharedIndexInformer) Run(stopCh <-chan struct{}) {
 	i.RunWithContext(wait.ContextForChannel(stopCh))
+}
+
+// RunWithContext keeps the informer up to date until ctx is done. It blocks until
+// then, and until every handler has returned. An informer runs once: a second call
+// logs a warning and returns.
+func (i *sharedIndexInformer) RunWithContext(ctx context.Context) {
+	defer utilruntime.HandleCrashWithContext(ctx)
+	if !i.HasStarted() {
+		i.core.SetResyncPeriod(i.resyncs.start())
+	}
+	if err := i.core.Run(ctx); err != nil {
+		klog.FromContext(ctx).Info("Warning: the informer was run before, and an informer runs only once", "informer", i.core.Name())
+	}
 }
 
 // controller is an informer for those who still ask for its controller.
@@ -229,12 +215,3 @@ var _ cache.DoneChecker = done{}
 
 func (d done) Name() string          { return d.name }
 func (d done) Done() <-chan struct{} { return d.ch }
-
-func isClosed(ch <-chan struct{}) bool {
-	select {
-	case <-ch:
-		return true
-	default:
-		return false
-	}
-}

@@ -112,7 +112,7 @@ func expectLag(t *testing.T, inf cache.SharedInformer, want int) {
 	}
 }
 
-// series returns the collector's series, by informer and handler.
+// series returns the collector's series of the handlers' lag, by informer and handler.
 func series(t *testing.T) map[string]float64 {
 	t.Helper()
 	registry := prometheus.NewPedanticRegistry()
@@ -123,6 +123,9 @@ func series(t *testing.T) map[string]float64 {
 	}
 	all := map[string]float64{}
 	for _, family := range families {
+		if family.GetName() != "larder_informer_handler_lag_changes" {
+			continue
+		}
 		for _, m := range family.GetMetric() {
 			labels := m.GetLabel() // sorted by name
 			all[labels[1].GetValue()+" "+labels[0].GetValue()] = m.GetGauge().GetValue()

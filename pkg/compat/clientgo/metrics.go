@@ -5,11 +5,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/client-go/tools/cache"
 
+	"github.com/larder-dev/larder/internal/core"
 	"github.com/larder-dev/larder/pkg/informer"
 )
 
@@ -32,10 +31,16 @@ type HandlerStatus struct {
 // [ErrForeign] for any other informer.
 func Handlers(inf cache.SharedInformer) ([]HandlerStatus, error) {
 	x, ok := inf.GetStore().(*indexer)
-	if !ok || x.handlers == nil {
+	if !ok || x.shared == nil {
 		return nil, fmt.Errorf("informer %T: %w", inf, ErrForeign)
 	}
-	all := x.handlers.status()
+	var all []HandlerStatus
+	for _, r := range x.shared.resyncs.all() {
+		if r.isDone() {
+			continue
+		}
+		all = append(all, HandlerStatus{Registration: r, Name: r.name, Synced: r.HasSynced(), Lag: r.Lag()})
+	}
 	slices.SortFunc(all, func(a, b HandlerStatus) int { return strings.Compare(a.Name, b.Name) })
 	return all, nil
 }
@@ -47,72 +52,16 @@ func Stats(s cache.Store) (informer.Stats, error) {
 	if !ok {
 		return informer.Stats{}, fmt.Errorf("store %T: %w", s, ErrForeign)
 	}
-	return x.shelf.stats(), nil
+	return x.objects.Stats(), nil
 }
 
-// Collector is a [prometheus.Collector] of this package's informers that run:
-//
-//	larder_informer_handler_lag{informer,handler}  changes that a handler has not been told of
-//
-// The informer is its ObjectDescription or type, the handler as in HandlerStatus.
-// Of several by the same names it is the one that is furthest behind.
+// Collector is a [prometheus.Collector] of the informers that run, of this package and of all
+// others in the process that have no registry of their own. Its metrics are those that package
+// informer documents. The informer is its ObjectDescription or type, the handler as in
+// HandlerStatus.
 //
 //	prometheus.MustRegister(clientgo.Collector{})
-type Collector struct{}
-
-var handlerLag = prometheus.NewDesc("larder_informer_handler_lag",
-	"Changes that an event handler has not been told of, by informer and handler", []string{"informer", "handler"}, nil)
-
-// Describe implements [prometheus.Collector].
-func (Collector) Describe(descs chan<- *prometheus.Desc) { descs <- handlerLag }
-
-// Collect implements [prometheus.Collector].
-func (Collector) Collect(metrics chan<- prometheus.Metric) {
-	type series struct{ informer, handler string }
-	worst := map[series]int{}
-	for _, i := range informers.all() {
-		for _, h := range i.handlers.status() {
-			s := series{i.name(), h.Name}
-			worst[s] = max(worst[s], h.Lag)
-		}
-	}
-	for s, lag := range worst {
-		metrics <- prometheus.MustNewConstMetric(handlerLag, prometheus.GaugeValue, float64(lag), s.informer, s.handler)
-	}
-}
-
-// informers are those that run.
-var informers runningInformers
-
-type runningInformers struct {
-	mu  sync.Mutex
-	set map[*sharedIndexInformer]struct{}
-}
-
-func (s *runningInformers) add(i *sharedIndexInformer) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.set == nil {
-		s.set = map[*sharedIndexInformer]struct{}{}
-	}
-	s.set[i] = struct{}{}
-}
-
-func (s *runningInformers) forget(i *sharedIndexInformer) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.set, i)
-}
-
-func (s *runningInformers) all() []*sharedIndexInformer {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	all := make([]*sharedIndexInformer, 0, len(s.set))
-	for i := range s.set {
-		all = append(all, i)
-	}
-	return all
-}
+type Collector = core.Collector
 
 // meters are client-go's metrics of one informer.
 type meters struct {
@@ -126,13 +75,23 @@ type meters struct {
 // or nobody wants them.
 func newMeters(id cache.InformerNameAndResource, provider cache.InformerMetricsProvider) meters {
 	if provider == nil || !id.Reserved() {
-		return meters{queued: noMetric{}, latency: noMetric{}, resourceVersion: noMetric{}}
+		return noMeters
 	}
 	return meters{
 		enabled:         true,
 		queued:          provider.NewQueuedItemMetric(id),
 		latency:         provider.NewProcessingLatencyMetric(id),
 		resourceVersion: provider.NewStoreResourceVersionMetric(id),
+	}
+}
+
+// noMeters are metrics that nobody reads.
+var noMeters = meters{queued: noMetric{}, latency: noMetric{}, resourceVersion: noMetric{}}
+
+// reached sets the metric of the resourceVersion.
+func (m meters) reached(resourceVersion string) {
+	if number, ok := versionNumber(resourceVersion); ok {
+		m.resourceVersion.Set(number)
 	}
 }
 

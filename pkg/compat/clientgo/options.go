@@ -1,13 +1,13 @@
 package clientgo
 
 import (
-	"fmt"
-	"reflect"
+	"cmp"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/cache"
 
+	"github.com/larder-dev/larder/internal/core"
 	"github.com/larder-dev/larder/pkg/codec"
 	"github.com/larder-dev/larder/pkg/informer"
 )
@@ -49,42 +49,24 @@ func (o Options) NewSharedIndexInformer(lw cache.ListerWatcher, example runtime.
 // [NewSharedIndexInformerWithOptions] with options, and with the errors of
 // [Options.NewSharedIndexInformer].
 func (o Options) NewSharedIndexInformerWithOptions(lw cache.ListerWatcher, example runtime.Object, options cache.SharedIndexInformerOptions) (cache.SharedIndexInformer, error) {
-	mutations := newMutationDetector(example)
-	s, err := o.newShelf(example, mutations.AddObject)
+	storage, err := o.storage(informer.Plain)
 	if err != nil {
 		return nil, err
 	}
-	return newInformer(lw, example, options, s, mutations), nil
+	return newInformer(lw, example, options, storage)
 }
 
 // NewIndexer is the package's [NewIndexer] with options. It returns an
 // [informer.ErrInvalidOption] for an option that means nothing.
 func (o Options) NewIndexer(keyFunc cache.KeyFunc, indexers cache.Indexers) (cache.Indexer, error) {
-	s, err := o.newShelf(nil, func(any) {})
+	storage, err := o.storage(informer.Plain)
 	if err != nil {
 		return nil, err
 	}
-	return newIndexer(keyFunc, indexers, noMetric{}, s), nil
+	return newFilledIndexer(keyFunc, indexers, storage)
 }
 
-// newShelf returns an empty shelf. decoded is called with each object that was decoded.
-func (o Options) newShelf(example any, decoded func(any)) (shelf, error) {
-	plain := o.Budget == 0 || o.Budget == informer.Plain
-	switch {
-	case o.Budget < 0 && o.Budget != informer.AllPacked:
-		return nil, fmt.Errorf("%w: Budget %d: pass bytes, AllPacked or Plain", informer.ErrInvalidOption, o.Budget)
-	case o.Compression != "" && o.Compression != codec.S2 && o.Compression != codec.Zstd:
-		return nil, fmt.Errorf("%w: Compression %q: pass codec.S2 or codec.Zstd", informer.ErrInvalidOption, o.Compression)
-	case o.Compression != "" && plain:
-		return nil, fmt.Errorf("%w: Compression %q: nothing is packed without a Budget", informer.ErrInvalidOption, o.Compression)
-	case plain:
-		return newPlainShelf(), nil
-	}
-	p := &packing{options: codec.PackerOptions{Compression: o.Compression}, decoded: decoded}
-	if example != nil {
-		if _, err := p.of(reflect.TypeOf(example)); err != nil {
-			return nil, fmt.Errorf("%w: Budget: %w: use Plain", informer.ErrInvalidOption, err)
-		}
-	}
-	return newPackedShelf(p, o.Budget)
+// storage returns how objects are held, with a budget for those options that have none.
+func (o Options) storage(budget int64) (core.Storage, error) {
+	return core.StorageOf(cmp.Or(o.Budget, budget), o.Compression)
 }

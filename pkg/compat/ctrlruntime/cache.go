@@ -9,10 +9,11 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/larder-dev/larder/internal/core"
 )
 
 // Cache is a [cache.Cache] over gomap stores. Make one with [NewCache].
@@ -29,38 +30,11 @@ type Cache struct {
 
 	mu     sync.RWMutex
 	ctx    context.Context // Start's; nil before
-	kinds  map[kindKey]*kind
-	fields map[kindKey]*fieldIndexes
-}
-
-// kindKey names a kind. The form is 0, unless the options have an informer of their
-// own, which is then made for each form.
-type kindKey struct {
-	schema.GroupVersionKind
-	form form
+	kinds  map[schemaKind]*kindCache
+	fields map[schemaKind]*fieldIndexes
 }
 
 var _ cache.Cache = (*Cache)(nil)
-
-// NewCache returns a cache with controller-runtime's options, which mean what they
-// mean there. It is a [cache.NewCacheFunc], and what it returns is a [*Cache]. It
-// asks the server about the kinds in ByObject, and watches nothing before Start.
-//
-//	manager.Options{NewCache: ctrlruntime.NewCache}
-func NewCache(config *rest.Config, opts cache.Options) (cache.Cache, error) {
-	s, err := newSettings(config, opts)
-	if err != nil {
-		return nil, err
-	}
-	return &Cache{
-		settings: s,
-		started:  make(chan struct{}),
-		kinds:    map[kindKey]*kind{},
-		fields:   map[kindKey]*fieldIndexes{},
-	}, nil
-}
-
-var _ cache.NewCacheFunc = NewCache
 
 // NeedLeaderElection tells a manager to start the cache also while it is not leader.
 func (c *Cache) NeedLeaderElection() bool { return false }
@@ -95,9 +69,9 @@ func (c *Cache) WaitForCacheSync(ctx context.Context) bool {
 		return false
 	}
 	for _, k := range c.everyKind() {
-		for _, sh := range k.everything() {
+		for _, ns := range k.everything() {
 			select {
-			case <-sh.informer.HasSyncedChecker().Done():
+			case <-ns.status().Synced():
 			case <-k.life.Done():
 			case <-ctx.Done():
 				return false
@@ -107,35 +81,28 @@ func (c *Cache) WaitForCacheSync(ctx context.Context) bool {
 	return ctx.Err() == nil
 }
 
-func (c *Cache) everyKind() []*kind {
+func (c *Cache) everyKind() []*kindCache {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	all := make([]*kind, 0, len(c.kinds))
+	all := make([]*kindCache, 0, len(c.kinds))
 	for _, k := range c.kinds {
 		all = append(all, k)
 	}
 	return all
 }
 
-func (c *Cache) key(gvk schema.GroupVersionKind, f form) kindKey {
-	if c.settings.NewInformer != nil {
-		return kindKey{gvk, f}
-	}
-	return kindKey{gvk, 0}
-}
-
 // find returns a kind if the cache has it.
-func (c *Cache) find(gvk schema.GroupVersionKind, f form) (k *kind, started bool) {
+func (c *Cache) find(gvk schemaKind) (k *kindCache, started bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	return c.kinds[c.key(gvk, f)], c.ctx != nil
+	return c.kinds[gvk], c.ctx != nil
 }
 
 // need returns a kind, and makes and starts it if the cache does not have it. If ctx is
 // done a kind that was just started is an error of apierrors.IsTimeout: whether it is
 // synced by the time that somebody looks is up to chance.
-func (c *Cache) need(ctx context.Context, gvk schema.GroupVersionKind, f form) (k *kind, started bool, err error) {
-	if k, started = c.find(gvk, f); k == nil {
+func (c *Cache) need(ctx context.Context, gvk schemaKind, f core.Form) (k *kindCache, started bool, err error) {
+	if k, started = c.find(gvk); k == nil {
 		c.making.Lock()
 		defer c.making.Unlock()
 		if k, started, err = c.needLocked(gvk, f); err != nil {
@@ -145,16 +112,16 @@ func (c *Cache) need(ctx context.Context, gvk schema.GroupVersionKind, f form) (
 			return nil, false, timeoutError(ctx, gvk.String(), nil)
 		}
 	}
-	k.widen(f)
+	k.want(f)
 	return k, started, nil
 }
 
 // needLocked is need for who holds making.
-func (c *Cache) needLocked(gvk schema.GroupVersionKind, f form) (*kind, bool, error) {
-	if k, started := c.find(gvk, f); k != nil {
+func (c *Cache) needLocked(gvk schemaKind, f core.Form) (*kindCache, bool, error) {
+	if k, started := c.find(gvk); k != nil {
 		return k, started, nil
 	}
-	k, err := newKind(c.settings, gvk, f, c.fieldsOf(gvk, f))
+	k, err := newKindCache(c.settings, gvk, f, c.fieldsOf(gvk))
 	if err != nil {
 		return nil, false, err
 	}
@@ -166,23 +133,23 @@ func (c *Cache) needLocked(gvk schema.GroupVersionKind, f form) (*kind, bool, er
 		}
 		k.run(c.ctx, &c.running)
 	}
-	c.kinds[c.key(gvk, f)] = k
+	c.kinds[gvk] = k
 	return k, c.ctx != nil, nil
 }
 
-func (c *Cache) fieldsOf(gvk schema.GroupVersionKind, f form) *fieldIndexes {
+func (c *Cache) fieldsOf(gvk schemaKind) *fieldIndexes {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	key := c.key(gvk, f)
-	if c.fields[key] == nil {
-		c.fields[key] = &fieldIndexes{}
+	if c.fields[gvk] == nil {
+		c.fields[gvk] = &fieldIndexes{}
 	}
-	return c.fields[key]
+	return c.fields[gvk]
 }
 
 // GetInformer returns an informer of obj's kind, which is started if it was not. It
 // waits until that is synced, unless the cache is not started or the options say
-// otherwise. The informer's objects are of obj's form.
+// otherwise. The informer's objects are of obj's form. It is a
+// toolscache.SharedIndexInformer, unless the kind is cached in several namespaces.
 //
 // Its event handlers are the informer's users: when the last of all that were added
 // for a kind is removed, the watch stops. A read, or a new handler, starts it again.
@@ -193,7 +160,7 @@ func (c *Cache) GetInformer(ctx context.Context, obj client.Object, opts ...cach
 	if err != nil {
 		return nil, err
 	}
-	return c.informer(ctx, gvk, formOf(obj), opts)
+	return c.informer(ctx, gvk, core.FormOf(obj), opts)
 }
 
 // GetInformerForKind is GetInformer for a kind of the scheme.
@@ -202,10 +169,10 @@ func (c *Cache) GetInformerForKind(ctx context.Context, gvk schema.GroupVersionK
 	if err != nil {
 		return nil, err
 	}
-	return c.informer(ctx, gvk, formOf(obj), opts)
+	return c.informer(ctx, gvk, core.FormOf(obj), opts)
 }
 
-func (c *Cache) informer(ctx context.Context, gvk schema.GroupVersionKind, f form, opts []cache.InformerGetOption) (cache.Informer, error) {
+func (c *Cache) informer(ctx context.Context, gvk schemaKind, f core.Form, opts []cache.InformerGetOption) (cache.Informer, error) {
 	var options cache.InformerGetOptions
 	for _, opt := range opts {
 		opt(&options)
@@ -230,12 +197,16 @@ func (c *Cache) informer(ctx context.Context, gvk schema.GroupVersionKind, f for
 		if err != nil {
 			return nil, err
 		}
-		return &handle{cache: c, kind: k, form: f}, nil
+		inf := &cacheInformer{cache: c, kind: k, form: f}
+		if k.only() != nil {
+			return sharedInformer{inf}, nil
+		}
+		return inf, nil
 	}
 }
 
 // stoppedError returns ErrStopped if the cache has stopped.
-func (c *Cache) stoppedError(gvk schema.GroupVersionKind) error {
+func (c *Cache) stoppedError(gvk schemaKind) error {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	if c.ctx != nil && c.ctx.Err() != nil {
@@ -253,12 +224,11 @@ func (c *Cache) RemoveInformer(_ context.Context, obj client.Object) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	key := c.key(gvk, formOf(obj))
-	delete(c.fields, key)
-	if k := c.kinds[key]; k != nil {
+	delete(c.fields, gvk)
+	if k := c.kinds[gvk]; k != nil {
 		k.removed = true
 		k.drop()
-		delete(c.kinds, key)
+		delete(c.kinds, gvk)
 	}
 	return nil
 }
@@ -271,21 +241,21 @@ func (c *Cache) IndexField(_ context.Context, obj client.Object, field string, e
 	if err != nil {
 		return err
 	}
-	f := formOf(obj)
+	f := core.FormOf(obj)
 	c.making.Lock()
 	defer c.making.Unlock()
 	k, _, err := c.needLocked(gvk, f)
 	if err != nil {
 		return err
 	}
-	k.widen(f)
+	k.want(f)
 	x := fieldIndex{field, f}
 	isNew, err := k.fields.add(x, extractValue)
 	if err != nil || !isNew {
 		return err
 	}
-	for _, sh := range k.shares {
-		if err := sh.index(k.fields.indexer(c.settings, gvk, sh, x)); err != nil {
+	for _, ns := range k.namespaces {
+		if err := ns.objects().AddIndex(x.name(), k.fields.index(x)); err != nil {
 			k.fields.drop(x)
 			return err
 		}

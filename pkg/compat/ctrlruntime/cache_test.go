@@ -267,32 +267,15 @@ func TestUsers(t *testing.T) {
 	}
 }
 
-// With informers of another package there is one of them for each form. Reads are the
-// same; only a client cannot tell how far they are.
+// With a NewInformer in the options it is controller-runtime's own cache.
 func TestForeignInformers(t *testing.T) {
 	b := newBed(t)
-	for _, name := range []string{"c", "a", "b"} {
-		b.create(name, map[string]string{"on": "yes"}, "a", name)
+	c, err := ctrlruntime.NewCache(b.config, cache.Options{NewInformer: toolscache.NewSharedIndexInformer})
+	b.must(err)
+	if _, ours := c.(*ctrlruntime.Cache); ours {
+		t.Error("the cache has informers of its own")
 	}
-	config, wire := b.wired()
-	c := b.cacheOf(config, cache.Options{NewInformer: toolscache.NewSharedIndexInformer})
-	ctx := b.Context()
-	b.must(c.IndexField(ctx, &corev1.ConfigMap{}, "a", dataA))
-	var list corev1.ConfigMapList
-	b.must(c.List(ctx, &list, client.MatchingLabels{"on": "yes"}, client.Limit(2)))
-	if got := names(&list); !slices.Equal(got, []string{"a", "b"}) || *list.RemainingItemCount != 1 {
-		t.Errorf("a page: %v", got)
-	}
-	b.must(c.List(ctx, &list, client.MatchingFields{"a": "c"}, client.InNamespace(b.namespace)))
-	if got := names(&list); !slices.Equal(got, []string{"c"}) {
-		t.Errorf("by a field: %v", got)
-	}
-	m := &metav1.PartialObjectMetadata{}
-	m.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("ConfigMap"))
-	b.must(c.Get(ctx, client.ObjectKey{Namespace: b.namespace, Name: "a"}, m))
-	wire.await(func() bool { return wire.watches["/api/v1/namespaces/"+b.namespace+"/configmaps"] == 2 })
-	_, err := ctrlruntime.NewClient(b.config, client.Options{Cache: &client.CacheOptions{Reader: c}})
-	if !errors.Is(err, ctrlruntime.ErrForeignInformers) {
+	if _, err := ctrlruntime.NewClient(b.config, client.Options{Cache: &client.CacheOptions{Reader: c}}); !errors.Is(err, ctrlruntime.ErrForeign) {
 		t.Errorf("a client: %v", err)
 	}
 }

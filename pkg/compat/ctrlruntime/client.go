@@ -10,6 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/larder-dev/larder/internal/core"
 )
 
 // ClientOptions are those of a client that reads its own writes.
@@ -53,8 +55,8 @@ var _ client.NewClientFunc = NewClient
 //
 // It takes the place of EnableReadYourWritesConsistency in the options, which it
 // ignores. Without a cache in the options every read is of the server. A cache of
-// another package is [ErrForeign], and one with an Options.NewInformer is
-// [ErrForeignInformers].
+// another package is [ErrForeign], and so is one with an Options.NewInformer, which is
+// controller-runtime's.
 func (o ClientOptions) NewClient(config *rest.Config, opts client.Options) (client.Client, error) {
 	if opts.Cache == nil || opts.Cache.Reader == nil {
 		return client.New(config, opts)
@@ -62,9 +64,6 @@ func (o ClientOptions) NewClient(config *rest.Config, opts client.Options) (clie
 	c, ok := opts.Cache.Reader.(*Cache)
 	if !ok {
 		return nil, fmt.Errorf("cache %T: %w", opts.Cache.Reader, ErrForeign)
-	}
-	if c.settings.NewInformer != nil {
-		return nil, ErrForeignInformers
 	}
 	cached := *opts.Cache
 	cached.EnableReadYourWritesConsistency = nil
@@ -128,7 +127,7 @@ func (r *readsOwnWrites) List(ctx context.Context, list client.ObjectList, opts 
 
 // waits tells whether reads of a kind are of the cache.
 func (r *readsOwnWrites) waits(gvk schema.GroupVersionKind, obj runtime.Object) bool {
-	return !r.uncached[gvk] && (r.untyped || formOf(obj) != untyped)
+	return !r.uncached[gvk] && (r.untyped || core.FormOf(obj) != core.Unstructured)
 }
 
 // fresh reads into an object or a list, by read, until nothing in it is older than the
@@ -138,11 +137,11 @@ func (r *readsOwnWrites) fresh(ctx context.Context, gvk schema.GroupVersionKind,
 	bounded, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
 	for {
-		k, _ := r.cache.find(gvk, 0)
+		k, _ := r.cache.find(gvk)
 		if k == nil {
 			return read() // a list that is still to come has everything
 		}
-		pending, err := k.catchUp(bounded, formOf(into), of)
+		pending, err := k.catchUp(bounded, core.FormOf(into), of)
 		if err != nil {
 			return err
 		}

@@ -28,9 +28,6 @@ var (
 	// ErrForeign is returned for a cache, or for the registration of a handler, that is
 	// not of this package.
 	ErrForeign = errors.New("not of this package: pass what its NewCache, or AddEventHandler, returned")
-	// ErrForeignInformers is returned for a client over a cache whose options have a
-	// NewInformer.
-	ErrForeignInformers = errors.New("a cache over informers of another package cannot tell how far they are: leave NewInformer of its options nil, or use client.New")
 )
 
 // StaleError reports that a read was given up, because the cache has not come to what
@@ -54,6 +51,3 @@ func (e *StaleError) Error() string {
 
 // Unwrap returns why the wait has ended.
 func (e *StaleError) Unwrap() error { return e.Err }
-
-// errNarrow says that an object is there in a narrower form than was asked for.
-var errNarrow = errors.New("is not there in full yet")

@@ -4,6 +4,8 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/larder-dev/larder/internal/core"
 )
 
 // fact is what a write has shown: that in its scope there was what is in left at a
@@ -44,7 +46,7 @@ type facts map[types.NamespacedName][]*fact
 func (fs facts) put(f *fact) {
 	for i, has := range fs[f.NamespacedName] {
 		if has.labels == f.labels {
-			if reached(f.resourceVersion, has.resourceVersion) {
+			if core.IsAtOrAfter(f.resourceVersion, has.resourceVersion) {
 				fs[f.NamespacedName][i] = f
 			}
 			return
@@ -84,29 +86,29 @@ func (fs facts) outdate(obj client.Object) bool {
 // outdates tells whether a state of an object is older than the fact.
 func (f *fact) outdates(obj client.Object) bool {
 	version := obj.GetResourceVersion()
-	if !f.has(obj, f.selector) || !reached(f.resourceVersion, version) {
+	if !f.has(obj, f.selector) || !core.IsAtOrAfter(f.resourceVersion, version) {
 		return false
 	}
 	at, isLeft := f.left[client.ObjectKeyFromObject(obj)]
-	return !isLeft || !reached(version, at)
+	return !isLeft || !core.IsAtOrAfter(version, at)
 }
 
 // isIn tells whether a share has a fact as far as it is about an object.
-func (f *fact) isIn(sh *share, key types.NamespacedName) bool {
-	come := sh.status.version()
-	if reached(come, f.resourceVersion) {
+func (f *fact) isIn(ns *namespaceCache, key types.NamespacedName) bool {
+	come := ns.status().Version()
+	if core.IsAtOrAfter(come, f.resourceVersion) {
 		return true
 	}
-	if obj := sh.stored(key); obj != nil {
+	if obj := ns.stored(key); obj != nil {
 		return !f.outdates(obj)
 	}
 	at, isLeft := f.left[key]
-	return !isLeft || f.outside || reached(come, at)
+	return !isLeft || f.outside || core.IsAtOrAfter(come, at)
 }
 
 // keys returns the objects to wait for, so that a share has a fact as far as it is about
 // a read.
-func (f *fact) keys(sh *share, of types.NamespacedName) (keys []types.NamespacedName) {
+func (f *fact) keys(ns *namespaceCache, of types.NamespacedName) (keys []types.NamespacedName) {
 	switch {
 	case f.Name != "":
 		return []types.NamespacedName{f.NamespacedName}
@@ -116,8 +118,8 @@ func (f *fact) keys(sh *share, of types.NamespacedName) (keys []types.Namespaced
 	for key := range f.left {
 		keys = append(keys, key)
 	}
-	for _, stored := range sh.informer.GetIndexer().List() {
-		if obj, ok := stored.(client.Object); ok && f.outdates(obj) {
+	for _, v := range ns.objects().All() {
+		if obj := ns.metadataOf(v); obj != nil && f.outdates(obj) {
 			keys = append(keys, client.ObjectKeyFromObject(obj))
 		}
 	}
@@ -127,13 +129,13 @@ func (f *fact) keys(sh *share, of types.NamespacedName) (keys []types.Namespaced
 // isPast tells whether a share has come so far that it will not show anything older
 // than the fact again. That an object is not there is not enough: what was written
 // before its end may be on its way.
-func (f *fact) isPast(sh *share) bool {
-	if reached(sh.status.version(), f.resourceVersion) {
+func (f *fact) isPast(ns *namespaceCache) bool {
+	if core.IsAtOrAfter(ns.status().Version(), f.resourceVersion) {
 		return true
 	}
 	if f.Name == "" {
 		return false
 	}
-	obj := sh.stored(f.NamespacedName)
+	obj := ns.stored(f.NamespacedName)
 	return obj != nil && !f.outdates(obj)
 }

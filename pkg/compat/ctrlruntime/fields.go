@@ -1,16 +1,15 @@
 package ctrlruntime
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"reflect"
 	"slices"
 	"sync"
 
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/larder-dev/larder/internal/core"
 )
 
 // fieldIndexes are the indexes that IndexField was called for on a kind. A function
@@ -23,11 +22,11 @@ type fieldIndexes struct {
 
 type fieldIndex struct {
 	field string
-	form  form
+	form  core.Form
 }
 
-// name returns what the index is called at an informer.
-func (x fieldIndex) name() string { return fmt.Sprintf("field:%d:%s", x.form, x.field) }
+// name returns what the index is called in a store.
+func (x fieldIndex) name() string { return "field:" + x.form.String() + ":" + x.field }
 
 // add takes in a function, and tells whether it is new. The same function again is
 // not, and another for the same field is [ErrIndexConflict]. Functions that are made
@@ -55,10 +54,10 @@ func (fi *fieldIndexes) drop(x fieldIndex) {
 }
 
 // find returns the index of a field for lists of a form.
-func (fi *fieldIndexes) find(field string, f form) (fieldIndex, error) {
+func (fi *fieldIndexes) find(field string, f core.Form) (fieldIndex, error) {
 	fi.mu.Lock()
 	defer fi.mu.Unlock()
-	for _, candidate := range []form{f, typed, untyped, metadataOnly} {
+	for _, candidate := range []core.Form{f, core.Typed, core.Unstructured, core.Metadata} {
 		x := fieldIndex{field, candidate}
 		if fi.all[x] != nil {
 			return x, nil
@@ -80,36 +79,8 @@ func (fi *fieldIndexes) fn(x fieldIndex) client.IndexerFunc {
 	return fi.all[x]
 }
 
-// indexer returns an index as an informer's.
-func (fi *fieldIndexes) indexer(s *settings, gvk schema.GroupVersionKind, sh *share, x fieldIndex) toolscache.Indexers {
+// index returns an index as a store's.
+func (fi *fieldIndexes) index(x fieldIndex) core.Index {
 	fn := fi.fn(x)
-	return viewIndexers(s, gvk, sh, x.form, toolscache.Indexers{x.name(): func(obj any) ([]string, error) {
-		return fn(obj.(client.Object)), nil
-	}})
-}
-
-// viewIndexers has index functions see objects in a form. What is there in a narrower
-// form is not indexed: it is about to be listed again.
-func viewIndexers(s *settings, gvk schema.GroupVersionKind, sh *share, f form, indexers toolscache.Indexers) toolscache.Indexers {
-	if sh.foreign {
-		return indexers
-	}
-	views := make(toolscache.Indexers, len(indexers))
-	for name, fn := range indexers {
-		views[name] = func(stored any) ([]string, error) {
-			obj, ok := stored.(client.Object)
-			if !ok {
-				return nil, fmt.Errorf("%T is not a client.Object", stored)
-			}
-			v, err := sh.view(s, gvk, obj, f)
-			switch {
-			case errors.Is(err, errNarrow):
-				return nil, nil
-			case err != nil:
-				return nil, err
-			}
-			return fn(v)
-		}
-	}
-	return views
+	return core.Index{Form: x.form, Func: func(obj any) ([]string, error) { return fn(obj.(client.Object)), nil }}
 }

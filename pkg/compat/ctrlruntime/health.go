@@ -18,8 +18,8 @@ import (
 func (c *Cache) Unhealthy() []*informer.SyncError {
 	var problems []*informer.SyncError
 	for _, k := range c.everyKind() {
-		for _, sh := range k.everything() {
-			if problem := sh.problem(); problem != nil {
+		for _, ns := range k.everything() {
+			if problem := ns.problem(); problem != nil {
 				problems = append(problems, problem)
 			}
 		}
@@ -44,9 +44,9 @@ func Readyz(of cache.Cache) healthz.Checker {
 			errs = append(errs, problem)
 		}
 		for _, k := range c.everyKind() {
-			for _, sh := range k.everything() {
-				if !sh.informer.HasSynced() && sh.problem() == nil {
-					errs = append(errs, fmt.Errorf("informer %q has not synced yet", sh.name))
+			for _, ns := range k.everything() {
+				if !ns.status().HasSynced() && ns.problem() == nil {
+					errs = append(errs, fmt.Errorf("informer %q has not synced yet", ns.name))
 				}
 			}
 		}

@@ -9,6 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/larder-dev/larder/internal/core"
 )
 
 // ledger is what writes have shown of a share's objects, as far as the share may not
@@ -26,11 +28,11 @@ type ledger struct {
 const sweepAfter = 256
 
 // note takes in a fact. One without a version that can be compared is of no use.
-func (sh *share) note(f *fact) {
-	if !reached(f.resourceVersion, f.resourceVersion) {
+func (ns *namespaceCache) note(f *fact) {
+	if !core.IsAtOrAfter(f.resourceVersion, f.resourceVersion) {
 		return
 	}
-	l := &sh.ledger
+	l := &ns.ledger
 	l.mu.Lock()
 	if l.facts == nil {
 		l.facts = facts{}
@@ -40,18 +42,18 @@ func (sh *share) note(f *fact) {
 	sweep := l.count%sweepAfter == 0
 	l.mu.Unlock()
 	if sweep {
-		for _, f := range sh.known(types.NamespacedName{}) {
-			sh.settle(f)
+		for _, f := range ns.known(types.NamespacedName{}) {
+			ns.settle(f)
 		}
 	}
 }
 
 // settle forgets a fact that the share is past, and tells whether it is.
-func (sh *share) settle(f *fact) bool {
-	if !f.isPast(sh) {
+func (ns *namespaceCache) settle(f *fact) bool {
+	if !f.isPast(ns) {
 		return false
 	}
-	l := &sh.ledger
+	l := &ns.ledger
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var rest []*fact
@@ -67,30 +69,30 @@ func (sh *share) settle(f *fact) bool {
 }
 
 // known returns the facts about a read.
-func (sh *share) known(of types.NamespacedName) []*fact {
-	sh.ledger.mu.Lock()
-	defer sh.ledger.mu.Unlock()
-	return sh.ledger.facts.about(of)
+func (ns *namespaceCache) known(of types.NamespacedName) []*fact {
+	ns.ledger.mu.Lock()
+	defer ns.ledger.mu.Unlock()
+	return ns.ledger.facts.about(of)
 }
 
 // wrote notes a write in a scope. answer is the object that it has made, or nil.
-func (sh *share) wrote(ctx context.Context, of scope, answer client.Object) {
-	if only := sh.remote.namespace; only != "" {
+func (ns *namespaceCache) wrote(ctx context.Context, of scope, answer client.Object) {
+	if only := ns.namespace; only != "" {
 		if of.Namespace != "" && of.Namespace != only {
 			return
 		}
 		of.Namespace = only
 	}
 	in, known := false, false
-	if answer != nil && !ended(answer) {
-		in, known = sh.selects(answer)
+	if answer != nil && !isEnded(answer) {
+		in, known = ns.selects(answer)
 	}
 	if !known {
-		sh.ask(ctx, of)
+		ns.ask(ctx, of)
 		return
 	}
 	version := answer.GetResourceVersion()
-	sh.note(&fact{
+	ns.note(&fact{
 		scope:           of,
 		resourceVersion: version,
 		left:            map[types.NamespacedName]string{of.NamespacedName: version},
@@ -100,12 +102,12 @@ func (sh *share) wrote(ctx context.Context, of scope, answer client.Object) {
 
 // ask notes what the server has in a scope after a write whose answer does not tell. If
 // the server cannot be asked now, the first read that it is about asks once more.
-func (sh *share) ask(ctx context.Context, s scope) {
-	if f, err := sh.learn(ctx, s); err == nil {
-		sh.note(f)
+func (ns *namespaceCache) ask(ctx context.Context, s scope) {
+	if f, err := ns.learn(ctx, s); err == nil {
+		ns.note(f)
 		return
 	}
-	l := &sh.ledger
+	l := &ns.ledger
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.open == nil {
@@ -116,8 +118,8 @@ func (sh *share) ask(ctx context.Context, s scope) {
 }
 
 // askAgain asks what could not be asked and is about a read.
-func (sh *share) askAgain(ctx context.Context, of types.NamespacedName) error {
-	l := &sh.ledger
+func (ns *namespaceCache) askAgain(ctx context.Context, of types.NamespacedName) error {
+	l := &ns.ledger
 	open := map[scope]int{}
 	l.mu.Lock()
 	for s, since := range l.open {
@@ -127,11 +129,11 @@ func (sh *share) askAgain(ctx context.Context, of types.NamespacedName) error {
 	}
 	l.mu.Unlock()
 	for s, since := range open {
-		f, err := sh.learn(ctx, s)
+		f, err := ns.learn(ctx, s)
 		if err != nil {
-			return sh.stale(s.NamespacedName, err)
+			return ns.stale(s.NamespacedName, err)
 		}
-		sh.note(f)
+		ns.note(f)
 		l.mu.Lock()
 		if l.open[s] == since {
 			delete(l.open, s)
@@ -142,12 +144,12 @@ func (sh *share) askAgain(ctx context.Context, of types.NamespacedName) error {
 }
 
 // learn returns what the server has in a scope.
-func (sh *share) learn(ctx context.Context, s scope) (*fact, error) {
+func (ns *namespaceCache) learn(ctx context.Context, s scope) (*fact, error) {
 	selector, err := labels.Parse(s.labels)
 	if err != nil {
 		return nil, err
 	}
-	list, err := sh.remote.metadataOf(ctx, s)
+	list, err := ns.listMetadata(ctx, s)
 	if err != nil {
 		return nil, err
 	}
@@ -162,25 +164,25 @@ func (sh *share) learn(ctx context.Context, s scope) (*fact, error) {
 // that it may fall behind again: what is read has to be compared with them. The error is
 // a [*StaleError]. The wait ends when ended is closed: what comes next is listed later
 // than the writes.
-func (sh *share) catchUp(ctx context.Context, f form, of types.NamespacedName, ended <-chan struct{}) (facts, error) {
-	if err := sh.askAgain(ctx, of); err != nil {
+func (ns *namespaceCache) catchUp(ctx context.Context, f core.Form, of types.NamespacedName, ended <-chan struct{}) (facts, error) {
+	if err := ns.askAgain(ctx, of); err != nil {
 		return nil, err
 	}
-	known := sh.known(of)
+	known := ns.known(of)
 	if len(known) == 0 {
 		return nil, nil
 	}
-	if err := sh.await(ctx, f, ended); err != nil {
-		return nil, sh.stale(of, err)
+	if err := ns.await(ctx, f, ended); err != nil {
+		return nil, ns.stale(of, err)
 	}
 	pending := facts{}
 	for _, fact := range known {
-		for _, key := range fact.keys(sh, of) {
-			if err := sh.comeTo(ctx, fact, key, ended); err != nil {
-				return nil, sh.stale(key, err)
+		for _, key := range fact.keys(ns, of) {
+			if err := ns.comeTo(ctx, fact, key, ended); err != nil {
+				return nil, ns.stale(key, err)
 			}
 		}
-		if !sh.settle(fact) {
+		if !ns.settle(fact) {
 			pending.put(fact)
 		}
 	}
@@ -188,18 +190,18 @@ func (sh *share) catchUp(ctx context.Context, f form, of types.NamespacedName, e
 }
 
 // stale says that a read was given up. It is no error that the share has ended.
-func (sh *share) stale(key types.NamespacedName, err error) error {
+func (ns *namespaceCache) stale(key types.NamespacedName, err error) error {
 	if errors.Is(err, errEnded) {
 		return nil
 	}
-	return &StaleError{Kind: sh.remote.mapping.GroupVersionKind, Key: key, Err: err}
+	return &StaleError{Kind: ns.mapping.GroupVersionKind, Key: key, Err: err}
 }
 
 // comeTo waits until the share has a fact as far as it is about an object.
-func (sh *share) comeTo(ctx context.Context, f *fact, key types.NamespacedName, ended <-chan struct{}) error {
+func (ns *namespaceCache) comeTo(ctx context.Context, f *fact, key types.NamespacedName, ended <-chan struct{}) error {
 	for {
-		_, changed, cause := sh.status.look()
-		if f.isIn(sh, key) {
+		changed, cause := ns.status().Changed(), ns.status().Err()
+		if f.isIn(ns, key) {
 			return nil
 		}
 		select {

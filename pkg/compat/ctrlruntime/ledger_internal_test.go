@@ -37,8 +37,8 @@ func TestSweep(t *testing.T) {
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "sweep-"}}
 	must(cl.Create(ctx, ns))
 	must(cl.List(ctx, &corev1.ConfigMapList{}))
-	k, _ := c.(*Cache).find(corev1.SchemeGroupVersion.WithKind("ConfigMap"), 0)
-	sh := k.shares[cache.AllNamespaces]
+	k, _ := c.(*Cache).find(corev1.SchemeGroupVersion.WithKind("ConfigMap"))
+	all := k.namespaces[cache.AllNamespaces]
 	create := func(i int) *corev1.ConfigMap {
 		cm := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns.Name, Name: fmt.Sprint("cm-", i)}}
 		must(cl.Create(ctx, cm))
@@ -54,7 +54,7 @@ func TestSweep(t *testing.T) {
 			must(cl.Get(ctx, client.ObjectKeyFromObject(last), last)) // the cache has all but the last
 		}
 	}
-	if n := len(sh.known(client.ObjectKey{})); n > 1 {
+	if n := len(all.known(client.ObjectKey{})); n > 1 {
 		t.Errorf("%d writes are remembered after a sweep, want the latest at most", n)
 	}
 }

@@ -6,9 +6,11 @@ import (
 	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/larder-dev/larder/internal/core"
 )
 
-// page is a list's share of what is found: the hits with the least keys that come after
+// page is a part of what is found: the hits with the least keys that come after
 // one, up to a limit. It takes them in any order, and holds no more than twice the limit,
 // so that a page of many costs one look at each, and no sorting of all.
 type page struct {
@@ -23,8 +25,8 @@ type page struct {
 // hit is an object that a list has found.
 type hit struct {
 	key   string
-	obj   any
-	share *share
+	value core.Value
+	from  *namespaceCache
 }
 
 // wants tells whether a key is after the one that the page begins with.

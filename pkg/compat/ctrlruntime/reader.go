@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"reflect"
-	"slices"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -15,11 +15,10 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/selection"
 	toolscache "k8s.io/client-go/tools/cache"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/larder-dev/larder/pkg/compat/clientgo"
+	"github.com/larder-dev/larder/internal/core"
 	"github.com/larder-dev/larder/pkg/gomap"
 )
 
@@ -39,43 +38,39 @@ func (c *Cache) Get(ctx context.Context, key client.ObjectKey, out client.Object
 	if err != nil {
 		return err
 	}
-	f := formOf(out)
+	f := core.FormOf(out)
 	options := (&client.GetOptions{}).ApplyOptions(opts)
-	var k *kind
-	shares, err := c.ready(ctx, gvk, f, func(found *kind) (string, error) {
+	for {
+		found, err := c.get(ctx, gvk, key, f, options)
+		if errors.Is(err, core.ErrNarrow) && ctx.Err() == nil {
+			continue // it is being listed in full
+		}
+		if err != nil {
+			return err
+		}
+		return assign(found, out)
+	}
+}
+
+// get returns an object in a form.
+func (c *Cache) get(ctx context.Context, gvk schemaKind, key client.ObjectKey, f core.Form, options *client.GetOptions) (client.Object, error) {
+	var k *kindCache
+	namespaces, err := c.ready(ctx, gvk, f, func(found *kindCache) (string, error) {
 		k = found
 		return key.Namespace, nil
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !k.namespaced {
 		key.Namespace = ""
 	}
-	for _, sh := range shares {
-		stored, found, err := sh.informer.GetIndexer().GetByKey(storeKey(key))
-		if err != nil {
-			return err
+	for _, ns := range namespaces {
+		if v, ok := ns.objects().Get(core.Key(key.Namespace, key.Name)); ok {
+			return ns.read(v, f, ns.isShared(options.UnsafeDisableDeepCopy))
 		}
-		if !found {
-			continue
-		}
-		shared := ptr.Deref(options.UnsafeDisableDeepCopy, ptr.Deref(sh.config.UnsafeDisableDeepCopy, false))
-		obj, err := sh.read(k, stored, f, shared)
-		if err != nil {
-			return err
-		}
-		return assign(obj, out)
 	}
-	return apierrors.NewNotFound(schema.GroupResource{Group: gvk.Group, Resource: gvk.Kind}, key.Name)
-}
-
-// storeKey returns the key of an object in a store.
-func storeKey(key client.ObjectKey) string {
-	if key.Namespace == "" {
-		return key.Name
-	}
-	return key.Namespace + "/" + key.Name
+	return nil, apierrors.NewNotFound(schema.GroupResource{Group: gvk.Group, Resource: gvk.Kind}, key.Name)
 }
 
 // assign makes out what obj is.
@@ -88,10 +83,10 @@ func assign(obj, out client.Object) error {
 	return nil
 }
 
-// ready returns the shares of a kind for a namespace, once they are synced in a form.
-func (c *Cache) ready(ctx context.Context, gvk schema.GroupVersionKind, f form, namespace func(*kind) (string, error)) ([]*share, error) {
+// ready returns the namespace caches of a kind for a namespace, once they are synced in a form.
+func (c *Cache) ready(ctx context.Context, gvk schemaKind, f core.Form, namespace func(*kindCache) (string, error)) ([]*namespaceCache, error) {
 	for {
-		if k, _ := c.find(gvk, f); k == nil && c.settings.ReaderFailOnMissingInformer {
+		if k, _ := c.find(gvk); k == nil && c.settings.ReaderFailOnMissingInformer {
 			return nil, &cache.ErrResourceNotCached{GVK: gvk}
 		}
 		k, started, err := c.need(ctx, gvk, f)
@@ -105,34 +100,18 @@ func (c *Cache) ready(ctx context.Context, gvk schema.GroupVersionKind, f form, 
 		if err != nil {
 			return nil, err
 		}
-		shares, err := k.of(ns)
+		namespaces, err := k.of(ns)
 		if err != nil {
 			return nil, err
 		}
-		err = k.await(ctx, shares, f)
+		err = k.await(ctx, namespaces, f)
 		if errors.Is(err, errEnded) {
 			if err = c.stoppedError(gvk); err == nil {
 				continue // it was removed: begin again
 			}
 		}
-		return shares, err
+		return namespaces, err
 	}
-}
-
-// read returns a stored object in a form, as a copy that says what it is unless it is
-// to be shared.
-func (sh *share) read(k *kind, stored any, f form, shared bool) (client.Object, error) {
-	obj, ok := stored.(client.Object)
-	if !ok {
-		return nil, fmt.Errorf("cache contained %T, which is not a client.Object", stored)
-	}
-	obj, err := sh.view(k.settings, k.gvk, obj, f)
-	if err != nil || shared {
-		return obj, err
-	}
-	out := obj.DeepCopyObject().(client.Object)
-	out.GetObjectKind().SetGroupVersionKind(k.gvk)
-	return out, nil
 }
 
 // List reads the objects that options select into list, sorted by namespace and name:
@@ -156,25 +135,47 @@ func (c *Cache) List(ctx context.Context, list client.ObjectList, opts ...client
 	if err != nil {
 		return err
 	}
-	q := query{form: formOf(list), options: options, page: page{after: after, limit: options.Limit}}
-	shares, err := c.ready(ctx, gvk, q.form, func(found *kind) (string, error) {
+	q := query{form: core.FormOf(list), options: options, page: page{after: after, limit: options.Limit}}
+	for {
+		err := c.list(ctx, gvk, q, list)
+		if !errors.Is(err, core.ErrNarrow) || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// query is what a list asks for.
+type query struct {
+	kind    *kindCache
+	form    core.Form
+	options *client.ListOptions
+
+	name   string // "" for any
+	fields []indexed
+	page   page
+}
+
+// list makes list what a query finds.
+func (c *Cache) list(ctx context.Context, gvk schemaKind, q query, list client.ObjectList) error {
+	namespaces, err := c.ready(ctx, gvk, q.form, func(found *kindCache) (string, error) {
 		q.kind = found
-		return options.Namespace, q.plan()
+		return q.options.Namespace, q.plan()
 	})
 	if err != nil {
 		return err
 	}
-	resourceVersion, err := q.run(shares)
+	resourceVersion, err := q.run(namespaces)
 	if err != nil {
 		return err
 	}
 	hits, rest := q.page.content()
-	items := make([]runtime.Object, len(hits))
-	for i, h := range hits {
-		shared := ptr.Deref(options.UnsafeDisableDeepCopy, ptr.Deref(h.share.config.UnsafeDisableDeepCopy, false))
-		if items[i], err = h.share.read(q.kind, h.obj, q.form, shared); err != nil {
-			return err
+	items := make([]runtime.Object, 0, len(hits))
+	packed := len(hits) > 0 && hits[0].from.objects().IsPacked()
+	for _, result := range core.Each(hits, packed, q.read) {
+		if result.Err != nil {
+			return result.Err
 		}
+		items = append(items, result.Object.(client.Object))
 	}
 	if err := meta.SetList(list, items); err != nil {
 		return err
@@ -189,15 +190,9 @@ func (c *Cache) List(ctx context.Context, list client.ObjectList, opts ...client
 	return nil
 }
 
-// query is what a list asks for.
-type query struct {
-	kind    *kind
-	form    form
-	options *client.ListOptions
-
-	name   string // "" for any
-	fields []indexed
-	page   page
+// read returns the object of a hit.
+func (q *query) read(h hit) (any, error) {
+	return h.from.read(h.value, q.form, h.from.isShared(q.options.UnsafeDisableDeepCopy))
 }
 
 // indexed asks that an index has an object under a value.
@@ -236,42 +231,40 @@ func (q *query) plan() error {
 	return nil
 }
 
-// run puts what there is in shares on the page. It returns up to which resourceVersion
-// that has every change: the least of theirs.
-func (q *query) run(shares []*share) (resourceVersion string, err error) {
-	for _, sh := range shares {
+// run puts what there is on the page. It returns up to which resourceVersion that has every
+// change: the least of the namespace caches'.
+func (q *query) run(namespaces []*namespaceCache) (resourceVersion string, err error) {
+	for _, ns := range namespaces {
 		// First the version, then the objects: they may be newer, not older.
-		v := sh.status.version()
-		if resourceVersion == "" || !reached(v, resourceVersion) {
+		v := ns.status().Version()
+		if resourceVersion == "" || !core.IsAtOrAfter(v, resourceVersion) {
 			resourceVersion = v
 		}
-		found, err := q.find(sh)
+		found, answered, err := q.find(ns)
 		if err != nil {
 			return "", err
 		}
-		for key, obj := range found {
-			if !q.page.wants(key) {
+		for key, v := range found {
+			if !q.page.wants(key) || q.name != "" && q.name != key && !strings.HasSuffix(key, "/"+q.name) {
 				continue
 			}
-			ok, err := q.matches(obj)
-			if err != nil {
-				return "", err
+			if !answered {
+				if ok, err := q.matches(ns, v); err != nil || !ok {
+					if err != nil {
+						return "", err
+					}
+					continue
+				}
 			}
-			if ok {
-				q.page.add(hit{key, obj, sh})
-			}
+			q.page.add(hit{key, v, ns})
 		}
 	}
 	return resourceVersion, nil
 }
 
-// find returns the objects of a share that the indexes have; more may be asked of
-// them.
-func (q *query) find(sh *share) (iter.Seq2[string, any], error) {
-	selector, ok := sh.informer.GetIndexer().(clientgo.Selector)
-	if !ok {
-		return q.scan(sh)
-	}
+// find returns the objects that the indexes have. answered tells that the label selector was
+// answered by them; else it has to be asked of each object.
+func (q *query) find(ns *namespaceCache) (found iter.Seq2[string, core.Value], answered bool, err error) {
 	var where []gomap.Condition
 	for _, x := range q.fields {
 		where = append(where, gomap.Is(x.name(), x.value))
@@ -279,86 +272,54 @@ func (q *query) find(sh *share) (iter.Seq2[string, any], error) {
 	if q.options.Namespace != "" {
 		where = append(where, gomap.Is(toolscache.NamespaceIndex, q.options.Namespace))
 	}
+	answered = true
 	if q.options.LabelSelector != nil {
-		conditions := labelConditions(q.options.LabelSelector)
+		var conditions []gomap.Condition
+		conditions, answered = labelConditions(q.options.LabelSelector)
 		if len(conditions) > 0 {
-			if err := sh.indexLabels(); err != nil {
-				return nil, err
+			if err := ns.indexLabels(); err != nil {
+				return nil, false, err
 			}
 		}
 		where = append(where, conditions...)
 	}
-	return selector.Select(where...)
+	found, err = ns.objects().Select(where...)
+	return found, answered, err
 }
 
-// indexLabels makes the index of labels, when it is first needed.
-func (sh *share) indexLabels() (err error) {
-	sh.labels.Do(func() {
-		err = sh.informer.AddIndexers(toolscache.Indexers{labelIndex: clientgo.LabelIndex})
-	})
-	return err
-}
-
-// labelConditions returns what of a selector an index of labels can tell.
-func labelConditions(selector labels.Selector) (where []gomap.Condition) {
+// labelConditions returns what of a selector an index of labels can tell, and whether that is
+// all of it.
+func labelConditions(selector labels.Selector) (where []gomap.Condition, all bool) {
 	requirements, selectable := selector.Requirements()
 	if !selectable {
-		return []gomap.Condition{gomap.In(labelIndex)} // nothing
+		return []gomap.Condition{gomap.In(labelIndex)}, true // nothing
 	}
+	all = true
 	for _, r := range requirements {
 		switch r.Operator() {
 		case selection.Equals, selection.DoubleEquals, selection.In:
 			where = append(where, gomap.LabelIn(labelIndex, r.Key(), r.Values().UnsortedList()...))
-		case selection.Exists, selection.GreaterThan, selection.LessThan:
+		case selection.Exists:
 			where = append(where, gomap.HasLabel(labelIndex, r.Key()))
+		case selection.GreaterThan, selection.LessThan:
+			where = append(where, gomap.HasLabel(labelIndex, r.Key()))
+			all = false
 		case selection.NotIn, selection.NotEquals, selection.DoesNotExist:
-			// An index knows what there is, not what is missing.
+			all = false // an index knows what there is, not what is missing
 		}
 	}
-	return where
+	return where, all
 }
 
-// matches tells whether an object that the indexes have is one that is asked for.
-func (q *query) matches(obj any) (bool, error) {
+// matches tells whether the label selector lets an object in.
+func (q *query) matches(ns *namespaceCache, v core.Value) (bool, error) {
+	obj, err := ns.objects().Open(v, core.Metadata)
+	if err != nil {
+		return false, err
+	}
 	m, err := meta.Accessor(obj)
 	if err != nil {
 		return false, err
 	}
-	return (q.name == "" || m.GetName() == q.name) &&
-		(q.options.LabelSelector == nil || q.options.LabelSelector.Matches(labels.Set(m.GetLabels()))), nil
-}
-
-// scan is find for an informer that is not larder's.
-func (q *query) scan(sh *share) (iter.Seq2[string, any], error) {
-	indexer := sh.informer.GetIndexer()
-	functions := indexer.GetIndexers()
-	found := map[string]any{}
-	for _, obj := range indexer.List() {
-		m, err := meta.Accessor(obj)
-		if err != nil {
-			return nil, err
-		}
-		met := q.options.Namespace == "" || m.GetNamespace() == q.options.Namespace
-		for _, x := range q.fields {
-			fn := functions[x.name()]
-			if fn == nil {
-				return nil, fmt.Errorf("%w: %q", ErrIndexNotFound, x.field)
-			}
-			values, err := fn(obj)
-			if err != nil {
-				return nil, err
-			}
-			met = met && slices.Contains(values, x.value)
-		}
-		if met {
-			found[storeKey(client.ObjectKey{Namespace: m.GetNamespace(), Name: m.GetName()})] = obj
-		}
-	}
-	return func(yield func(string, any) bool) {
-		for key, obj := range found {
-			if !yield(key, obj) {
-				return
-			}
-		}
-	}, nil
+	return q.options.LabelSelector.Matches(labels.Set(m.GetLabels())), nil
 }

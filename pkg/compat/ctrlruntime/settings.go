@@ -15,13 +15,17 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+
+	"github.com/larder-dev/larder/internal/core"
 )
 
 // settings are a cache's options, and what they mean for a kind.
 type settings struct {
 	cache.Options
-	config *rest.Config
-	byKind map[schema.GroupVersionKind]cache.ByObject
+	config  *rest.Config
+	storage core.Storage // of the kinds that are packed
+	own     Options
+	byKind  map[schema.GroupVersionKind]cache.ByObject
 }
 
 // newSettings fills in what options leave open, and checks them. What is in a kind

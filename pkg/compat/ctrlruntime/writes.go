@@ -178,7 +178,7 @@ func metadataOf(obj runtime.ApplyConfiguration) (*metav1.PartialObjectMetadata, 
 // note notes a write, if the kind is in the cache. What is in the cache later is listed
 // later than the write.
 func (r *readsOwnWrites) note(ctx context.Context, gvk schema.GroupVersionKind, of scope, answer client.Object) {
-	k, _ := r.cache.find(gvk, 0)
+	k, _ := r.cache.find(gvk)
 	if k == nil {
 		return
 	}

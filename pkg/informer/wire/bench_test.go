@@ -118,7 +118,7 @@ func BenchmarkList(b *testing.B) {
 		name := contentType[len("application/"):]
 		b.Run(name+"/wire", func(b *testing.B) {
 			measure(b, n, data, func() (any, error) {
-				kind, err := wire.NewKindOf(podGVK, goType)
+				kind, err := wire.BareKind(podGVK, goType)
 				if err != nil {
 					return nil, err
 				}

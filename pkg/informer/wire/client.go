@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -22,8 +23,8 @@ type Client struct {
 	acceptWatch string
 }
 
-// NewClient returns a client of an API server. The configuration's content types, serializer and APIPath are not used;
-// all else works as with the clients of client-go. httpClient may be nil: it is then made from the configuration.
+// NewClient returns a client of an API server. The configuration's serializer and APIPath are not used, and of its content
+// types only whether they leave out protobuf: then JSON is asked for. All else works as with the clients of client-go. httpClient may be nil: it is then made from the configuration.
 // No request is made.
 func NewClient(config *rest.Config, httpClient *http.Client, kind *Kind) (*Client, error) {
 	config = rest.CopyConfig(config)
@@ -50,8 +51,15 @@ func NewClient(config *rest.Config, httpClient *http.Client, kind *Kind) (*Clien
 		return nil, fmt.Errorf("rest.Config: %w", err)
 	}
 	c := &Client{kind: kind, rest: warner{client, config}}
-	c.acceptList, c.acceptWatch = kind.accept("List"), kind.accept("")
+	protobuf := kind.root != nil && takesProtobuf(config)
+	c.acceptList, c.acceptWatch = kind.accept("List", protobuf), kind.accept("", protobuf)
 	return c, nil
+}
+
+// takesProtobuf tells whether a configuration's content types let protobuf in.
+func takesProtobuf(config *rest.Config) bool {
+	types := cmp.Or(config.AcceptContentTypes, config.ContentType)
+	return types == "" || strings.Contains(types, runtime.ContentTypeProtobuf)
 }
 
 // rateLimiter returns the limiter that a configuration asks for, or nil.
@@ -82,12 +90,15 @@ func (w warner) Get() *rest.Request {
 }
 
 // accept returns the value of the Accept header. suffix is that of the kind of what is asked for.
-func (k *Kind) accept(suffix string) string {
+func (k *Kind) accept(suffix string, protobuf bool) string {
 	as := ""
 	if k.partial {
 		as = ";as=" + k.sent.kind + suffix + ";g=" + metav1.GroupName + ";v=v1"
 	}
-	if k.root == nil {
+	if k.drops {
+		as += ";drop=metadata.managedFields" // a server that does not know it sends them all the same
+	}
+	if !protobuf {
 		return runtime.ContentTypeJSON + as
 	}
 	return runtime.ContentTypeProtobuf + as + "," + runtime.ContentTypeJSON + as

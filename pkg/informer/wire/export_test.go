@@ -14,8 +14,8 @@ import (
 	"github.com/larder-dev/larder/pkg/codec"
 )
 
-// NewKindOf is NewKind for a type that is known at run time only: a pointer to a struct.
-func NewKindOf(gvk schema.GroupVersionKind, t reflect.Type) (*Kind, error) {
+// BareKind is a Kind without a codec, for a type that is known at run time only: a pointer to a struct.
+func BareKind(gvk schema.GroupVersionKind, t reflect.Type) (*Kind, error) {
 	return newKind(gvk, codec.NewPacker(codec.PackerOptions{}), t, nil)
 }
 

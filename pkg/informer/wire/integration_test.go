@@ -157,7 +157,7 @@ func readKind(t *testing.T, config *rest.Config, gvk schema.GroupVersionKind, r 
 	if goType == nil {
 		goType = reflect.TypeFor[unstructured.Unstructured]()
 	}
-	kind, err := wire.NewKindOf(gvk, reflect.PointerTo(goType))
+	kind, err := wire.BareKind(gvk, reflect.PointerTo(goType))
 	if err != nil {
 		t.Fatal(err)
 	}

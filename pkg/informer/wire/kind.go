@@ -24,6 +24,10 @@ type KindOptions[T any] struct {
 	// is decoded and encoded for it, once. An error or a panic is a [*TransformError]. It is called from several
 	// goroutines if several lists or watches go on.
 	Transform func(obj T) (T, error)
+
+	// DropManagedFields has metadata.managedFields cut out of the bytes before they are packed, without decoding
+	// them. The server is asked not to send them in the first place.
+	DropManagedFields bool
 }
 
 // A Kind makes Objects of bytes: it knows what the bytes of one kind of object may look like. It is safe for
@@ -36,6 +40,7 @@ type Kind struct {
 	root      *message // nil: JSON only
 	fields    *node    // by numbers
 	jsonRoot  *node
+	drops     bool                                    // managedFields
 	transform func(wire []byte) (codec.Packed, error) // nil: none
 }
 
@@ -48,9 +53,22 @@ type typeMeta struct{ apiVersion, kind string }
 // It is [ErrType] for a type that cannot be an API object, and [ErrField] for a field that T does not have. What
 // fields a type without protobuf methods has is not known, so that none is refused.
 func NewKind[T any](gvk schema.GroupVersionKind, c *codec.Codec[T], opts KindOptions[T]) (*Kind, error) {
-	k, err := newKind(gvk, c.Packer(), reflect.TypeFor[T](), opts.Fields)
-	if err != nil || opts.Transform == nil {
-		return k, err
+	return newKindOf(reflect.TypeFor[T](), gvk, c, opts)
+}
+
+// NewKindOf is [NewKind] for a type that is known only when the program runs, with a codec of codec.NewOf for it.
+func NewKindOf(goType reflect.Type, gvk schema.GroupVersionKind, c *codec.Codec[any], opts KindOptions[any]) (*Kind, error) {
+	return newKindOf(goType, gvk, c, opts)
+}
+
+func newKindOf[T any](goType reflect.Type, gvk schema.GroupVersionKind, c *codec.Codec[T], opts KindOptions[T]) (*Kind, error) {
+	k, err := newKind(gvk, c.Packer(), goType, opts.Fields)
+	if err != nil {
+		return nil, err
+	}
+	k.drops = opts.DropManagedFields
+	if opts.Transform == nil {
+		return k, nil
 	}
 	k.transform = func(wire []byte) (codec.Packed, error) {
 		value, err := c.DecodeWire(wire)
@@ -197,6 +215,9 @@ func (k *Kind) object(bare []byte, f form, m *Meta) (*Object, error) {
 		return nil, k.malformed(err)
 	}
 	o := newObject(k, m)
+	if k.drops {
+		bare = withoutManagedFields(bare, f.isJSON)
+	}
 	if k.transform != nil {
 		return k.transformed(o, bare, m)
 	}

@@ -131,7 +131,8 @@ func (m *message) scan(b []byte, meta *Meta, n *node, depth int) error {
 		}
 		f := m.field(e.number)
 		if f == nil {
-			continue // of a newer version
+			meta.Newer = true
+			continue
 		}
 		if err := f.scan(&e, meta, n.number(e.number), depth); err != nil {
 			return err

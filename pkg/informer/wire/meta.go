@@ -21,6 +21,9 @@ type Meta struct {
 	Values []Value
 	// InitialEventsEnd tells that a bookmark has the annotation with which a streamed list ends.
 	InitialEventsEnd bool
+	// Newer tells that there are fields which the type does not have: the server knows a newer version of it. A Go
+	// object decoded from these bytes, which are protobuf, lacks them.
+	Newer bool
 
 	apiVersion, kind []byte // of JSON
 	seen             uint32 // fields of metadata in JSON, as bits

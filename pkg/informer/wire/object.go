@@ -30,6 +30,7 @@ type Object struct {
 	uid        uint16
 	version    uint16
 	end        bool // a bookmark that ends a streamed list
+	newer      bool
 }
 
 var (
@@ -48,7 +49,7 @@ func newObject(kind *Kind, m *Meta) *Object {
 	if size > len(short) {
 		b = make([]byte, 0, size)
 	}
-	o := &Object{kind: kind, generation: m.Generation}
+	o := &Object{kind: kind, generation: m.Generation, newer: m.Newer}
 	if len(m.Namespace) > 0 {
 		b = append(append(b, m.Namespace...), '/')
 	}
@@ -67,6 +68,12 @@ func newObject(kind *Kind, m *Meta) *Object {
 
 // Key returns "namespace/name", or the name if there is no namespace. It shares memory with the object.
 func (o *Object) Key() string { return o.text[:o.key] }
+
+// Newer tells that the object's bytes have fields that its Go type lacks; see [Meta].
+func (o *Object) Newer() bool { return o.newer }
+
+// IsPartial tells that the object is the metadata of one, as a PartialObjectMetadata.
+func (o *Object) IsPartial() bool { return o.kind.partial }
 
 // Packed returns the object's content, or nil for a bookmark.
 func (o *Object) Packed() codec.Packed { return o.packed }

@@ -133,7 +133,7 @@ func TestScanBuiltIn(t *testing.T) {
 	tested := 0
 	for gvk, goType := range builtIns() {
 		tested++
-		kind, err := wire.NewKindOf(gvk, reflect.PointerTo(goType))
+		kind, err := wire.BareKind(gvk, reflect.PointerTo(goType))
 		if err != nil {
 			t.Fatalf("%v: %v", gvk, err)
 		}
@@ -196,7 +196,7 @@ func TestScanDamaged(t *testing.T) {
 	types := builtIns()
 	refused, accepted := 0, 0
 	for _, gvk := range slices.SortedFunc(maps.Keys(types), func(a, b schema.GroupVersionKind) int { return strings.Compare(a.String(), b.String()) }) {
-		kind, err := wire.NewKindOf(gvk, reflect.PointerTo(types[gvk]))
+		kind, err := wire.BareKind(gvk, reflect.PointerTo(types[gvk]))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -322,13 +322,13 @@ func TestWrongKinds(t *testing.T) {
 			t.Errorf("field %v: %v", field, err)
 		}
 	}
-	if _, err := wire.NewKindOf(podGVK, reflect.TypeFor[*corev1.PodSpec]()); !errors.Is(err, wire.ErrType) {
+	if _, err := wire.BareKind(podGVK, reflect.TypeFor[*corev1.PodSpec]()); !errors.Is(err, wire.ErrType) {
 		t.Errorf("a type without metadata: %v", err)
 	}
-	if _, err := wire.NewKindOf(podGVK, reflect.TypeFor[corev1.Pod]()); !errors.Is(err, wire.ErrType) {
+	if _, err := wire.BareKind(podGVK, reflect.TypeFor[corev1.Pod]()); !errors.Is(err, wire.ErrType) {
 		t.Errorf("no pointer: %v", err)
 	}
-	if _, err := wire.NewKindOf(podGVK, reflect.TypeFor[*metav1.PartialObjectMetadata]()); err != nil {
+	if _, err := wire.BareKind(podGVK, reflect.TypeFor[*metav1.PartialObjectMetadata]()); err != nil {
 		t.Error(err)
 	}
 }

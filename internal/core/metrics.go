@@ -1,12 +1,10 @@
-package informer
+package core
 
 import (
 	"errors"
 	"fmt"
 	"maps"
-	"strconv"
 	"sync"
-	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -24,7 +22,7 @@ var (
 	objectsDesc = describe("objects", "Objects in the informer.", labelInformer)
 	packedDesc  = describe("packed_objects", "Objects that are held packed.", labelInformer)
 	packedBytes = describe("packed_bytes", "Memory of the packed objects.", labelInformer)
-	sharedBytes = describe("dictionary_bytes", "Memory of what the packed objects share.", labelInformer)
+	dictBytes   = describe("dictionary_bytes", "Memory of what the packed objects share.", labelInformer)
 	decodedDesc = describe("decoded_objects", "Objects that are kept decoded beside the packed ones.", labelInformer)
 	decodedSize = describe("decoded_bytes", "Memory of the objects that are kept decoded, estimated.", labelInformer)
 	decodesDesc = describe("decodes_total", "Times that an object was decoded.", labelInformer)
@@ -47,13 +45,25 @@ type meters struct {
 	running map[*meter]struct{}
 }
 
-// newMeters returns the collector that r has, or registers one. Without r, it is
-// one that nobody reads.
+// common is the collector of all informers that have no registry of their own.
+var common = &meters{running: map[*meter]struct{}{}}
+
+// Collector is a [prometheus.Collector] of all informers that run and have no registry of
+// their own.
+type Collector struct{}
+
+// Describe implements [prometheus.Collector].
+func (Collector) Describe(descs chan<- *prometheus.Desc) { common.Describe(descs) }
+
+// Collect implements [prometheus.Collector].
+func (Collector) Collect(metrics chan<- prometheus.Metric) { common.Collect(metrics) }
+
+// newMeters returns the collector that r has, or registers one. Without r it is common.
 func newMeters(r prometheus.Registerer) (*meters, error) {
-	m := &meters{running: map[*meter]struct{}{}}
 	if r == nil {
-		return m, nil
+		return common, nil
 	}
+	m := &meters{running: map[*meter]struct{}{}}
 	err := r.Register(m)
 	if already, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); ok {
 		if existing, ok := already.ExistingCollector.(*meters); ok {
@@ -69,7 +79,7 @@ func newMeters(r prometheus.Registerer) (*meters, error) {
 // Describe implements [prometheus.Collector].
 func (m *meters) Describe(descs chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		objectsDesc, packedDesc, packedBytes, sharedBytes, decodedDesc, decodedSize, decodesDesc, syncedDesc, versionDesc, listsDesc, watchesDesc, errorsDesc, callsDesc, lagDesc,
+		objectsDesc, packedDesc, packedBytes, dictBytes, decodedDesc, decodedSize, decodesDesc, syncedDesc, versionDesc, listsDesc, watchesDesc, errorsDesc, callsDesc, lagDesc,
 	} {
 		descs <- d
 	}
@@ -83,11 +93,11 @@ func (m *meters) Collect(metrics chan<- prometheus.Metric) {
 
 	byName := map[string]reading{}
 	for meter := range running {
-		r := meter.read()
-		if other, ok := byName[meter.name]; ok {
+		r, name := meter.read(), meter.informer.Name()
+		if other, ok := byName[name]; ok {
 			r = r.plus(other)
 		}
-		byName[meter.name] = r
+		byName[name] = r
 	}
 	for name, r := range byName {
 		r.send(metrics, name)
@@ -107,51 +117,14 @@ func (m *meters) remove(meter *meter) {
 }
 
 // meter is what there is to be measured of one informer.
-type meter struct {
-	name     string
-	stats    func() Stats
-	revision func() uint64 // of the newest change
-	status   *status
-
-	mu       sync.Mutex
-	handlers map[*handlerMeter]struct{}
-}
-
-// handlerMeter is what there is to be measured of one handler, set by its delivery.
-type handlerMeter struct {
-	name      string
-	calls     atomic.Uint64 // that have returned
-	delivered atomic.Uint64 // the revision up to which the handler was told
-}
-
-// handler begins to measure a handler.
-func (m *meter) handler(name string) *handlerMeter {
-	h := &handlerMeter{name: name}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.handlers == nil {
-		m.handlers = map[*handlerMeter]struct{}{}
-	}
-	m.handlers[h] = struct{}{}
-	return h
-}
-
-// forget ends what handler began.
-func (m *meter) forget(h *handlerMeter) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	delete(m.handlers, h)
-}
+type meter struct{ informer *Informer }
 
 func (m *meter) read() reading {
-	r := reading{progress: m.status.progress(), stats: m.stats(), handlers: map[string]handlerReading{}}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for h := range m.handlers {
-		// What was delivered is read first: the difference cannot be negative.
-		delivered := h.delivered.Load()
-		one := handlerReading{calls: h.calls.Load(), lag: m.revision() - delivered}
-		r.handlers[h.name] = one.plus(r.handlers[h.name])
+	i := m.informer
+	r := reading{progress: i.status.progress(), stats: i.objects.Stats(), handlers: map[string]handlerReading{}}
+	for _, h := range i.handlers.all() {
+		one := handlerReading{calls: h.calls.Load(), lag: uint64(h.Lag())}
+		r.handlers[h.opts.Name] = one.plus(r.handlers[h.opts.Name])
 	}
 	return r
 }
@@ -172,7 +145,7 @@ func (r reading) plus(other reading) reading {
 	for name, h := range other.handlers {
 		handlers[name] = h.plus(handlers[name])
 	}
-	return reading{progress: r.progress.plus(other.progress), stats: r.stats.plus(other.stats), handlers: handlers}
+	return reading{progress: r.progress.plus(other.progress), stats: r.stats.Plus(other.stats), handlers: handlers}
 }
 
 func (h handlerReading) plus(other handlerReading) handlerReading {
@@ -193,7 +166,7 @@ func (r reading) send(metrics chan<- prometheus.Metric, name string) {
 	gauge(objectsDesc, float64(r.stats.Objects), name)
 	gauge(packedDesc, float64(r.stats.Packed), name)
 	gauge(packedBytes, float64(r.stats.PackedBytes), name)
-	gauge(sharedBytes, float64(r.stats.DictionaryBytes), name)
+	gauge(dictBytes, float64(r.stats.DictionaryBytes), name)
 	gauge(decodedDesc, float64(r.stats.Decoded), name)
 	gauge(decodedSize, float64(r.stats.DecodedBytes), name)
 	counter(decodesDesc, r.stats.Decodes, name)
@@ -205,36 +178,5 @@ func (r reading) send(metrics chan<- prometheus.Metric, name string) {
 	for handler, h := range r.handlers {
 		counter(callsDesc, h.calls, name, handler)
 		gauge(lagDesc, float64(h.lag), name, handler)
-	}
-}
-
-// progress is how far an informer has come.
-type progress struct {
-	synced                   bool
-	version                  float64 // 0: unknown
-	lists, watches, failures uint64
-}
-
-func (p progress) plus(other progress) progress {
-	return progress{
-		synced:   p.synced && other.synced,
-		version:  min(p.version, other.version),
-		lists:    p.lists + other.lists,
-		watches:  p.watches + other.watches,
-		failures: p.failures + other.failures,
-	}
-}
-
-// progress returns how far the informer has come.
-func (s *status) progress() progress {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	version, _ := strconv.ParseFloat(s.resourceVersion, 64) // 0 for one that is no number
-	return progress{
-		synced:   s.isSynced,
-		version:  version,
-		lists:    s.lists,
-		watches:  s.watches,
-		failures: s.failures,
 	}
 }

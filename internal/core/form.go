@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"sync/atomic"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -55,6 +56,29 @@ type Kind struct {
 	Scheme *runtime.Scheme
 	// Type is the Go type, if it is not the one that Scheme has: a pointer to a struct.
 	Type reflect.Type
+
+	// learned is what the server says that the kind is, where that is asked; else nil.
+	learned *atomic.Pointer[schema.GroupVersionKind]
+}
+
+// unknownKind returns a kind of which the server is yet to tell the name.
+func unknownKind(gv schema.GroupVersion) Kind {
+	k := Kind{GroupVersionKind: gv.WithKind(""), learned: &atomic.Pointer[schema.GroupVersionKind]{}}
+	k.learned.Store(&k.GroupVersionKind)
+	return k
+}
+
+// learn notes what the server says that the kind is, and tells whether that is news.
+func (k Kind) learn(gvk schema.GroupVersionKind) bool {
+	return k.learned != nil && *k.learned.Swap(&gvk) != gvk
+}
+
+// gvk returns what is known of the kind.
+func (k Kind) gvk() schema.GroupVersionKind {
+	if k.learned == nil {
+		return k.GroupVersionKind
+	}
+	return *k.learned.Load()
 }
 
 // New returns an empty object of a form.
@@ -62,11 +86,11 @@ func (k Kind) New(f Form) (runtime.Object, error) {
 	switch f {
 	case Unstructured:
 		u := &unstructured.Unstructured{}
-		u.SetGroupVersionKind(k.GroupVersionKind)
+		u.SetGroupVersionKind(k.gvk())
 		return u, nil
 	case Metadata:
 		m := &metav1.PartialObjectMetadata{}
-		m.SetGroupVersionKind(k.GroupVersionKind)
+		m.SetGroupVersionKind(k.gvk())
 		return m, nil
 	}
 	if k.Type != nil {
@@ -110,7 +134,7 @@ func (k Kind) Narrow(obj any, to Form) (any, error) {
 		return nil, fmt.Errorf("%s %s: %w", k.Kind, keyOf(m), ErrNarrow)
 	case to == Metadata:
 		partial := meta.AsPartialObjectMetadata(m)
-		partial.SetGroupVersionKind(k.GroupVersionKind)
+		partial.SetGroupVersionKind(k.gvk())
 		return partial, nil
 	}
 	out, err := k.New(Typed)

@@ -6,13 +6,14 @@ import (
 	"time"
 )
 
-// handlers are those of an informer. The deliveries to them begin when the first list is in
-// the store, so that the replay of each is the initial list, and nothing that follows is
-// missed.
+// handlers are those of an informer. The delivery to one begins when there is a list in the
+// store that can be read in the handler's form, so that its replay is the initial list, and
+// nothing that follows is missed.
 type handlers struct {
 	informer string
 	objects  Objects
-	running  sync.WaitGroup // the deliveries
+	serves   func(Form) bool // tells whether what is listed can be read in a form
+	running  sync.WaitGroup  // the deliveries
 
 	mu      sync.Mutex
 	phase   phase
@@ -38,8 +39,12 @@ func (h *handlers) add(r *Registration) error {
 	return nil
 }
 
-// launch begins the delivery to a handler at the present state of the store.
+// launch begins the delivery to a handler at the present state of the store, if that can be
+// read in its form.
 func (h *handlers) launch(r *Registration) error {
+	if r.cursor != nil || !h.serves(r.opts.Form) {
+		return nil
+	}
 	if err := r.open(); err != nil {
 		return err
 	}
@@ -57,11 +62,11 @@ func (h *handlers) remove(r *Registration) {
 	}
 }
 
-// listed begins the deliveries that wait for the first list.
+// listed begins the deliveries that wait for a list.
 func (h *handlers) listed() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.phase != created {
+	if h.phase == stopped {
 		return
 	}
 	h.phase = listed

@@ -95,6 +95,9 @@ type Informer struct {
 // New returns an informer, which asks nobody before Run. Its errors are an
 // [ErrInvalidOption], which is a [codec.ErrType] too for objects that cannot be packed.
 func New(opts Options) (*Informer, error) {
+	if !opts.Remote.Resource.Empty() {
+		opts.Kind = unknownKind(opts.Remote.Resource.GroupVersion())
+	}
 	i := &Informer{
 		opts:      opts,
 		status:    NewStatus(opts.Name),
@@ -111,21 +114,21 @@ func New(opts Options) (*Informer, error) {
 	if err := i.newObjects(); err != nil {
 		return nil, err
 	}
-	i.source = &source{remote: opts.Remote, status: i.status, wanted: opts.Form, open: i.requests}
+	i.source = &source{remote: opts.Remote, kind: opts.Kind, status: i.status, wanted: opts.Form, open: i.requests}
 	if opts.ListerWatcher != nil {
 		i.source.server = cache.ToListerWatcherWithContext(opts.ListerWatcher)
 	} else if err := i.connect(); err != nil {
 		return nil, err
 	}
 	i.life, i.end = context.WithCancel(context.Background())
-	i.handlers = handlers{informer: opts.Name, objects: i.objects}
+	i.handlers = handlers{informer: opts.Name, objects: i.objects, serves: i.Serves}
 	i.meter = &meter{informer: i}
 	i.sink = &sink{
 		objects: i.objects, source: i.source, status: i.status, handlers: &i.handlers,
 		keyOf: i.opts.Key, onStored: opts.OnStored, onReached: opts.OnReached, onNewer: i.onNewer,
 	}
 	if opts.ListerWatcher == nil {
-		i.sink.gvk = opts.Kind.GroupVersionKind
+		i.sink.kind = opts.Kind
 	}
 	return i, nil
 }
@@ -181,7 +184,7 @@ func NewObjects(name string, s Storage) (Objects, error) {
 // connect makes what talks to the server, so that an option which does not fit is found out
 // now.
 func (i *Informer) connect() error {
-	if err := i.source.remote.complete(); err != nil {
+	if err := i.source.remote.Complete(); err != nil {
 		return err
 	}
 	finder, err := i.source.remote.finder()
@@ -357,13 +360,13 @@ func (i *Informer) LastSyncResourceVersion() string {
 	return reflector.LastSyncResourceVersion()
 }
 
-// Report is called by who cannot read an object that is there: a version that is refused
-// because it cannot be decoded is listed again. Other errors are logged.
+// Report is called by who cannot read an object that is there. What is damaged is listed
+// again; what the form cannot hold would come again, and is logged.
 func (i *Informer) Report(key string, err error) {
 	if errors.Is(err, ErrNarrow) {
 		return // it is being listed
 	}
-	if i.opts.ListerWatcher == nil && i.packing != nil {
+	if errors.Is(err, codec.ErrCorrupt) || errors.Is(err, codec.ErrForeign) {
 		i.sink.refuse(key, err)
 		return
 	}

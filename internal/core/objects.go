@@ -54,7 +54,8 @@ type Objects interface {
 	// setTransform sets what is applied to an object that is made in another form than it
 	// came in: what came is transformed.
 	setTransform(transform func(any) (any, error))
-	close()
+	// cool gives back what the store has of a budget: nothing new comes.
+	cool()
 }
 
 // Item is an object that is to be written.
@@ -144,7 +145,6 @@ type tables[V any] interface {
 	Select(kind string, where ...gomap.Condition) (iter.Seq2[string, V], error)
 	IndexValues(kind, name string) ([]string, error)
 	Cursor(kind string, opts ...store.WatchOption[any]) (*gomap.Cursor[V], error)
-	Close() error
 }
 
 // objects is what plain and packed object stores have in common. A store that is closed
@@ -222,8 +222,6 @@ func (o objects[V]) Cursor(opts ...store.WatchOption[any]) (Cursor, error) {
 	}
 	return cursor[V]{c, o.value}, nil
 }
-
-func (o objects[V]) close() { _ = o.tables.Close() }
 
 // cursor is a cursor of a store that shows values.
 type cursor[V any] struct {

@@ -216,6 +216,8 @@ func (o *packedObjects) setTransform(transform func(any) (any, error)) {
 	o.packing.setTransform(transform)
 }
 
+func (o *packedObjects) cool() { o.store.Cool() }
+
 // prefer takes the first full form that is asked for.
 func (o *packedObjects) prefer(f Form) {
 	if o.packing.firstForm() == Metadata {

@@ -90,7 +90,7 @@ func (p *kindPacking) widest() Form {
 // wireKind returns what packs objects as the API server sends them, when they are asked for
 // in a form.
 func (p *kindPacking) wireKind(opts wire.KindOptions[any], f Form) (*wire.Kind, error) {
-	return wire.NewKindOf(p.kind.goType(f), p.kind.GroupVersionKind, p.codec[f], opts)
+	return wire.NewKindOf(p.kind.goType(f), p.kind.gvk(), p.codec[f], opts)
 }
 
 // Encode packs an object that came decoded, in whatever form.
@@ -98,7 +98,7 @@ func (p *kindPacking) Encode(obj any) (store.Packed, error) {
 	f := FormOf(obj)
 	c := p.codec[f]
 	if c == nil {
-		return nil, fmt.Errorf("%w: a %T, as %s", codec.ErrType, obj, p.kind.Kind)
+		return nil, fmt.Errorf("%w: a %T, as %s", codec.ErrType, obj, p.kind.gvk().Kind)
 	}
 	packed, err := c.Encode(obj)
 	if err == nil && f == Metadata {
@@ -152,7 +152,7 @@ func (p *kindPacking) DecodeAs(packed store.Packed, f Form) (obj any, err error)
 			f = Metadata
 		}
 	} else if f > Metadata && isPartial(packed) {
-		return nil, fmt.Errorf("%s: %w", p.kind.Kind, ErrNarrow)
+		return nil, fmt.Errorf("%s: %w", p.kind.gvk().Kind, ErrNarrow)
 	}
 	err = lookAt(packed, func(wire []byte) error {
 		obj, err = p.decodeWire(wire, f)
@@ -174,7 +174,7 @@ func (p *kindPacking) decodeWire(wire []byte, f Form) (any, error) {
 	}
 	c := p.codec[f]
 	if c == nil {
-		return nil, fmt.Errorf("%w: %v has no Go type in the scheme that can be decoded", codec.ErrType, p.kind.GroupVersionKind)
+		return nil, fmt.Errorf("%w: %v has no Go type in the scheme that can be decoded", codec.ErrType, p.kind.gvk())
 	}
 	obj, err := c.DecodeWire(wire)
 	if err != nil {
@@ -185,7 +185,7 @@ func (p *kindPacking) decodeWire(wire []byte, f Form) (any, error) {
 		// As they come from the server, typed objects don't say what they are.
 		obj.(runtime.Object).GetObjectKind().SetGroupVersionKind(schema.GroupVersionKind{})
 	case Metadata:
-		obj.(runtime.Object).GetObjectKind().SetGroupVersionKind(p.kind.GroupVersionKind)
+		obj.(runtime.Object).GetObjectKind().SetGroupVersionKind(p.kind.gvk())
 	}
 	return obj, nil
 }
@@ -204,7 +204,7 @@ func (p *kindPacking) untype(wire []byte) (any, error) {
 	if err := utiljson.Unmarshal(text, &u.Object); err != nil {
 		return nil, err
 	}
-	u.SetGroupVersionKind(p.kind.GroupVersionKind)
+	u.SetGroupVersionKind(p.kind.gvk())
 	return u, nil
 }
 

@@ -146,6 +146,8 @@ func (o *plainObjects) pack(obj any) (Item, error) {
 
 func (o *plainObjects) prefer(Form) {}
 
+func (o *plainObjects) cool() {}
+
 // isUnchanged tells whether two states of one key are the same state, as a list that repeats
 // what is known delivers it. The server changes the resourceVersion with every write, and the
 // UID tells apart an object that took the name of another. Objects without a resourceVersion,

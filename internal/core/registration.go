@@ -25,6 +25,8 @@ type Notice struct {
 type HandlerOptions struct {
 	// Name is the handler's name in metrics.
 	Name string
+	// Form is the form in which the handler reads objects.
+	Form Form
 	// Buffer is how many changes the handler may be behind before changes of an object may
 	// be coalesced.
 	Buffer int

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/dynamic"
@@ -24,6 +25,9 @@ type Remote struct {
 	HTTPClient *http.Client
 	// Mapper finds the resource of the kind. If it is nil the server is asked.
 	Mapper meta.RESTMapper
+	// Resource, if it is set, is the resource. It is then the kind that the server is asked
+	// for, so that no objects can be had as Go types of a scheme.
+	Resource schema.GroupVersionResource
 	// Namespace is empty for all, or none.
 	Namespace                    string
 	LabelSelector, FieldSelector string
@@ -44,8 +48,8 @@ type requests interface {
 	watch(ctx context.Context, r resource, namespace string, opts metav1.ListOptions) (watch.Interface, error)
 }
 
-// complete fills in what is not set.
-func (r *Remote) complete() (err error) {
+// Complete fills in what is not set. Informers can share what it has made.
+func (r *Remote) Complete() (err error) {
 	if r.Config == nil {
 		return fmt.Errorf("%w: the rest.Config is nil", ErrInvalidOption)
 	}
@@ -63,14 +67,17 @@ func (r *Remote) complete() (err error) {
 
 // finder returns what finds the resource.
 func (r *Remote) finder() (finder, error) {
-	if r.Mapper != nil {
+	if r.Mapper != nil && r.Resource.Empty() {
 		return mapped{r.Mapper}, nil
 	}
 	d, err := newDiscoverer(r.Config, r.HTTPClient)
 	if err != nil {
 		return nil, fmt.Errorf("%w: rest.Config: %w", ErrInvalidOption, err)
 	}
-	return d, nil
+	if r.Resource.Empty() {
+		return d, nil
+	}
+	return named{d, r.Resource}, nil
 }
 
 // decoding returns what requests objects decoded, in a form.

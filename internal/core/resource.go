@@ -9,6 +9,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
@@ -19,6 +20,7 @@ import (
 type resource struct {
 	schema.GroupVersionResource
 	namespaced bool
+	gvk        schema.GroupVersionKind
 }
 
 // finder finds the resource of a kind. A kind that the server does not have is
@@ -75,25 +77,51 @@ func newDiscoverer(cfg *rest.Config, client *http.Client) (discoverer, error) {
 }
 
 func (d discoverer) find(ctx context.Context, gvk schema.GroupVersionKind) (resource, error) {
-	gv := gvk.GroupVersion()
-	list, err := d.client.ServerResourcesForGroupVersionWithContext(ctx, gv.String())
+	found, err := d.first(ctx, gvk.GroupVersion(), func(r metav1.APIResource) bool {
+		// A subresource, "deployments/scale", may be of the kind of another resource.
+		return r.Kind == gvk.Kind && !strings.Contains(r.Name, "/")
+	})
 	switch {
-	case apierrors.IsNotFound(err):
-		return resource{}, noMatch(gvk)
 	case err != nil:
 		return resource{}, fmt.Errorf("look up kind %v: %w", gvk, err)
+	case found == nil:
+		return resource{}, &meta.NoKindMatchError{GroupKind: gvk.GroupKind(), SearchedVersions: []string{gvk.Version}}
 	}
-	for _, r := range list.APIResources {
-		// A subresource, "deployments/scale", may be of the kind of another resource.
-		if r.Kind == gvk.Kind && !strings.Contains(r.Name, "/") {
-			return resource{gv.WithResource(r.Name), r.Namespaced}, nil
-		}
-	}
-	return resource{}, noMatch(gvk)
+	return *found, nil
 }
 
-func noMatch(gvk schema.GroupVersionKind) error {
-	return &meta.NoKindMatchError{GroupKind: gvk.GroupKind(), SearchedVersions: []string{gvk.Version}}
+// first returns the first resource of a group and version that is the one, or nil.
+func (d discoverer) first(ctx context.Context, gv schema.GroupVersion, isIt func(metav1.APIResource) bool) (*resource, error) {
+	list, err := d.client.ServerResourcesForGroupVersionWithContext(ctx, gv.String())
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range list.APIResources {
+		if isIt(r) {
+			return &resource{gv.WithResource(r.Name), r.Namespaced, gv.WithKind(r.Kind)}, nil
+		}
+	}
+	return nil, nil
+}
+
+// named finds a resource of which the name is known.
+type named struct {
+	discoverer
+	gvr schema.GroupVersionResource
+}
+
+func (n named) find(ctx context.Context, _ schema.GroupVersionKind) (resource, error) {
+	found, err := n.first(ctx, n.gvr.GroupVersion(), func(r metav1.APIResource) bool { return r.Name == n.gvr.Resource })
+	switch {
+	case err != nil:
+		return resource{}, fmt.Errorf("look up resource %v: %w", n.gvr, err)
+	case found == nil:
+		return resource{}, &meta.NoResourceMatchError{PartialResource: n.gvr}
+	}
+	return *found, nil
 }
 
 // mapped finds resources with a RESTMapper.
@@ -109,5 +137,5 @@ func (m mapped) find(_ context.Context, gvk schema.GroupVersionKind) (resource, 
 		}
 		return resource{}, fmt.Errorf("look up kind %v: %w", gvk, err)
 	}
-	return resource{mapping.Resource, mapping.Scope.Name() == meta.RESTScopeNameNamespace}, nil
+	return resource{mapping.Resource, mapping.Scope.Name() == meta.RESTScopeNameNamespace, mapping.GroupVersionKind}, nil
 }

@@ -40,6 +40,7 @@ func (i *Informer) Run(ctx context.Context) error {
 	i.status.stop()
 	i.source.calls.close()
 	i.handlers.stop()
+	i.objects.cool()
 	return nil
 }
 

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/larder-dev/larder/pkg/gomap"
@@ -36,7 +35,7 @@ type sink struct {
 	status    *Status
 	handlers  *handlers
 	keyOf     func(obj any) (string, error)
-	gvk       schema.GroupVersionKind      // of metadata, which does not say so as it comes from the server
+	kind      Kind                         // of metadata, which does not say so as it comes from the server
 	transform func(obj any) (any, error)   // nil: none
 	onStored  func(took time.Duration)     // nil: none
 	onReached func(resourceVersion string) // nil: none
@@ -150,8 +149,8 @@ func (s *sink) Replace(list []any, resourceVersion string) error {
 		return nil
 	}
 	s.stored(began)
-	s.handlers.listed()
 	s.status.noteList(resourceVersion, s.source.form())
+	s.handlers.listed()
 	s.reached(resourceVersion)
 	return nil
 }
@@ -208,8 +207,8 @@ func (s *sink) prepare(obj any) (key string, item Item, ok bool) {
 		// The key is a part of what else was scanned, which is not kept.
 		return strings.Clone(o.Key()), item, true
 	}
-	if m, ok := obj.(*metav1.PartialObjectMetadata); ok && !s.gvk.Empty() {
-		m.SetGroupVersionKind(s.gvk)
+	if m, ok := obj.(*metav1.PartialObjectMetadata); ok && !s.kind.gvk().Empty() {
+		m.SetGroupVersionKind(s.kind.gvk())
 	}
 	key, err := s.keyOf(obj)
 	if err == nil && s.transform != nil {

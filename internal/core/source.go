@@ -27,6 +27,7 @@ type source struct {
 	remote   Remote
 	server   cache.ListerWatcherWithContext // nil: it is remote's
 	resource lazyResource
+	kind     Kind
 	open     func(f Form) (requests, error) // makes requests for a form
 	status   *Status
 	calls    group
@@ -180,6 +181,9 @@ func (s *source) connect(ctx context.Context, f Form) (requests, resource, error
 	if s.remote.Namespace != "" && !res.namespaced {
 		return nil, res, fmt.Errorf("%w: Namespace %q: resource %q is cluster-scoped, leave it empty",
 			ErrInvalidOption, s.remote.Namespace, res.GroupResource())
+	}
+	if s.kind.learn(res.gvk) {
+		s.forget() // what was made of another kind
 	}
 	made, err := s.requests(f)
 	return made, res, err

@@ -47,7 +47,7 @@ type home[T any] struct {
 	// Guarded by hot.mu:
 	stale queue[T]
 	read  uint64 // all cursors have reached this revision
-	gone  bool   // its store is closed
+	gone  bool   // its store keeps nothing decoded any more
 
 	weighing sync.Mutex
 	scale    scale
@@ -59,7 +59,7 @@ func (h *hotset[T]) add(o *home[T]) {
 	h.homes = append(h.homes, o)
 }
 
-// forget lets go of all values of a home that is no longer in use.
+// forget lets go of all values of a home, which keeps none from now on.
 func (h *hotset[T]) forget(o *home[T]) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

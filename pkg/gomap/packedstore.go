@@ -44,6 +44,7 @@ type PackedStore[T any] struct {
 
 	mu    sync.RWMutex
 	homes map[string]*home[T]
+	cool  bool // nothing is kept decoded
 }
 
 // PackedOptions configure a [PackedStore].
@@ -162,7 +163,9 @@ func (s *PackedStore[T]) home(kind string) *home[T] {
 	defer s.mu.Unlock()
 	if h = s.homes[kind]; h == nil {
 		h = &home[T]{kind: kind, codec: s.codec, onShare: s.onShare, hot: s.hot}
-		s.hot.add(h)
+		if h.gone = s.cool; !s.cool {
+			s.hot.add(h)
+		}
 		s.homes[kind] = h
 	}
 	return h
@@ -508,16 +511,21 @@ func (s *PackedStore[T]) AddParcelIndex(kind, name string, fn IndexFunc[*Parcel[
 	return s.addIndex(kind, &index[*Parcel[T]]{name: name, fn: fn}, fn == nil)
 }
 
-// Close implements [store.Store]. Decoded values are let go: who still has a parcel decodes
-// it again.
-func (s *PackedStore[T]) Close() error {
-	err := s.engine.Close()
+// Cool lets go of what is kept decoded, and keeps no more: from now on every read decodes.
+// It is for a store that is read rarely from now on, and shares its budget with others.
+func (s *PackedStore[T]) Cool() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.cool = true
 	for _, h := range s.homes {
 		s.hot.forget(h)
 	}
-	return err
+}
+
+// Close implements [store.Store]. What is kept decoded is let go.
+func (s *PackedStore[T]) Close() error {
+	s.Cool()
+	return s.engine.Close()
 }
 
 // PackedStats are figures of one kind of a [PackedStore].

@@ -181,6 +181,12 @@ func defaultName[T Object](gvk schema.GroupVersionKind) string {
 // Name returns the informer's name.
 func (i *Informer[T]) Name() string { return i.core.Name() }
 
+// GroupVersionKind returns that of the objects. It is empty for an informer of
+// NewFromListerWatcher whose type no scheme knows.
+func (i *Informer[T]) GroupVersionKind() schema.GroupVersionKind {
+	return i.core.Kind().GroupVersionKind
+}
+
 // NeedLeaderElection tells a manager that the informer runs on every replica.
 func (i *Informer[T]) NeedLeaderElection() bool { return false }
 
@@ -264,16 +270,7 @@ func (i *Informer[T]) opened(key string) func(any, error) (T, bool) {
 
 // List returns the objects in the order of their keys, in a slice of the caller's
 // own. The objects are shared: treat them as immutable.
-func (i *Informer[T]) List() []T {
-	sorted := i.objects.Sorted()
-	list := make([]T, 0, len(sorted))
-	for obj := range core.Opened(i.core, sorted, i.form) {
-		if value, ok := obj.(T); ok {
-			list = append(list, value)
-		}
-	}
-	return list
-}
+func (i *Informer[T]) List() []T { return i.list(i.objects.Sorted()) }
 
 // Len returns the number of objects.
 func (i *Informer[T]) Len() int {

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"reflect"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -121,8 +120,11 @@ func fromName(s string) string {
 
 // indexName returns what an index is called in the store: there are those of other forms.
 func (x *indexer) indexName(name string) string {
-	if x.form == core.AsStored || name == cache.NamespaceIndex {
+	switch {
+	case x.form == core.AsStored:
 		return toName(name)
+	case name == cache.NamespaceIndex:
+		return core.NamespaceIndex // which all forms have together
 	}
 	return x.form.String() + ":" + name
 }
@@ -431,10 +433,9 @@ func (x *indexer) addIndex(name string, fn cache.IndexFunc) error {
 	return nil
 }
 
-// isCommon tells whether an index that exists is the one by namespace, which all forms have
-// together.
+// isCommon tells whether an index that exists is the one by namespace.
 func (x *indexer) isCommon(name string, err error) bool {
-	return x.form != core.AsStored && name == cache.NamespaceIndex && errors.Is(err, gomap.ErrIndexExists)
+	return x.indexName(name) == core.NamespaceIndex && errors.Is(err, gomap.ErrIndexExists)
 }
 
 // indexOf returns an index as the store is to have it. What the usual functions return can be
@@ -443,7 +444,7 @@ func (x *indexer) indexOf(fn cache.IndexFunc) core.Index {
 	switch reflect.ValueOf(fn).Pointer() {
 	case namespaceFunc:
 		if x.keyed {
-			return core.Index{Key: NamespaceOf}
+			return core.Index{Key: core.NamespaceOf}
 		}
 	case labelFunc:
 		return core.Index{Labels: true}
@@ -455,15 +456,6 @@ var (
 	namespaceFunc = reflect.ValueOf(cache.MetaNamespaceIndexFunc).Pointer()
 	labelFunc     = reflect.ValueOf(LabelIndex).Pointer()
 )
-
-// NamespaceOf returns the namespace that a key says, as the values of an index.
-func NamespaceOf(key string) []string {
-	namespace, _, found := strings.Cut(key, "/")
-	if !found {
-		namespace = ""
-	}
-	return []string{namespace}
-}
 
 // Resync does nothing. It is for stores that are queues.
 func (x *indexer) Resync() error { return nil }

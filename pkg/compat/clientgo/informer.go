@@ -84,7 +84,7 @@ func (i *sharedIndexInformer) AddEventHandlerWithOptions(handler cache.ResourceE
 	r := newRegistration(i, handler)
 	logger := ptr.Deref(options.Logger, klog.Background())
 	var err error
-	r.Registration, err = i.core.AddHandler(r.tell, core.HandlerOptions{Name: r.name, Buffer: bufferSize, Progress: i.progress(), Logger: logger})
+	r.Registration, err = i.core.AddHandler(r.tell, core.HandlerOptions{Name: r.name, Form: i.form, Buffer: bufferSize, Progress: i.progress(), Logger: logger})
 	if errors.Is(err, ErrStopped) {
 		// Programs look at the end of the message.
 		return nil, fmt.Errorf("%w: handler %s was not added to shared informer because it has stopped already", ErrStopped, r.name)

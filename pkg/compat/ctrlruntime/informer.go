@@ -120,7 +120,9 @@ func (i *cacheInformer) HasSynced() bool {
 }
 
 // HasSyncedChecker is HasSynced for those who wait.
-func (i *cacheInformer) HasSyncedChecker() toolscache.DoneChecker { return i.present().synced() }
+func (i *cacheInformer) HasSyncedChecker() toolscache.DoneChecker {
+	return i.present().syncedIn(i.form)
+}
 
 // IsStopped tells whether the informer has stopped: it takes in nothing more. A handler
 // may still be at work on what came before.

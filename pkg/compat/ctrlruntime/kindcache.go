@@ -33,7 +33,8 @@ type kindCache struct {
 	life context.Context // until the kind is dropped or the cache stops
 	drop context.CancelFunc
 
-	synced func() toolscache.DoneChecker // of the first lists; always the same
+	syncing sync.Mutex
+	synced  map[core.Form]toolscache.DoneChecker // made when somebody asks
 
 	// Guarded by the cache's lock.
 	handlers int
@@ -45,15 +46,11 @@ func newKindCache(s *settings, gvk schemaKind, f core.Form, fields *fieldIndexes
 	if err != nil {
 		return nil, err
 	}
-	k := &kindCache{settings: s, gvk: gvk, namespaced: isNamespaced(mapping), namespaces: map[string]*namespaceCache{}, fields: fields}
+	k := &kindCache{
+		settings: s, gvk: gvk, namespaced: isNamespaced(mapping), namespaces: map[string]*namespaceCache{}, fields: fields,
+		synced: map[core.Form]toolscache.DoneChecker{},
+	}
 	k.life, k.drop = context.WithCancel(context.Background())
-	k.synced = sync.OnceValue(func() toolscache.DoneChecker {
-		var checkers []toolscache.DoneChecker
-		for _, ns := range k.namespaces {
-			checkers = append(checkers, ns.informer(core.AsStored).HasSyncedChecker())
-		}
-		return allDone(checkers, k.life.Done())
-	})
 	for namespace, config := range configs {
 		ns, err := newNamespaceCache(s, mapping, namespace, config, f)
 		if err != nil {
@@ -67,6 +64,32 @@ func newKindCache(s *settings, gvk schemaKind, f core.Form, fields *fieldIndexes
 		}
 	}
 	return k, nil
+}
+
+// syncedIn returns a checker that is done when the kind can be read in a form. It is always
+// the same for one form.
+func (k *kindCache) syncedIn(f core.Form) toolscache.DoneChecker {
+	k.syncing.Lock()
+	defer k.syncing.Unlock()
+	if c, ok := k.synced[f]; ok {
+		return c
+	}
+	done := make(chan struct{})
+	go func() {
+		for _, ns := range k.namespaces {
+			for changed := ns.status().Changed(); !ns.synced(f); changed = ns.status().Changed() {
+				select {
+				case <-changed:
+				case <-k.life.Done():
+					return
+				}
+			}
+		}
+		close(done)
+	}()
+	c := doneChecker{k.gvk.String() + ", " + f.String(), done}
+	k.synced[f] = c
+	return c
 }
 
 // run runs the informers until ctx is done or the kind is dropped. It does not block.

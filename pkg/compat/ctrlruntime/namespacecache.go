@@ -24,7 +24,6 @@ import (
 	"github.com/larder-dev/larder/internal/core"
 	"github.com/larder-dev/larder/pkg/codec"
 	"github.com/larder-dev/larder/pkg/compat/clientgo"
-	"github.com/larder-dev/larder/pkg/gomap"
 	"github.com/larder-dev/larder/pkg/informer"
 )
 
@@ -39,7 +38,6 @@ type namespaceCache struct {
 	namespace string // "" for all
 	shared    *clientgo.Shared
 
-	labels sync.Once // makes the index of labels, for those who select by them
 	ledger ledger
 
 	mu    sync.Mutex
@@ -81,7 +79,7 @@ func newNamespaceCache(s *settings, mapping *meta.RESTMapping, namespace string,
 			return nil, err
 		}
 	}
-	return ns, ns.objects().AddIndex(toolscache.NamespaceIndex, core.Index{Key: clientgo.NamespaceOf})
+	return ns, nil
 }
 
 // options returns those of the informer, which is read in a form first.
@@ -305,13 +303,4 @@ func (ns *namespaceCache) selects(obj client.Object) (in, known bool) {
 func isEnded(obj client.Object) bool {
 	grace := obj.GetDeletionGracePeriodSeconds()
 	return obj.GetDeletionTimestamp() != nil && len(obj.GetFinalizers()) == 0 && (grace == nil || *grace == 0)
-}
-
-// indexLabels makes the index of labels, when it is first needed.
-func (ns *namespaceCache) indexLabels() (err error) {
-	ns.labels.Do(func() { err = ns.objects().AddIndex(labelIndex, core.Index{Labels: true}) })
-	if errors.Is(err, gomap.ErrIndexExists) {
-		return nil
-	}
-	return err
 }

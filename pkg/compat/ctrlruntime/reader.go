@@ -4,17 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"reflect"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/selection"
-	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -201,10 +198,7 @@ type indexed struct {
 	value string
 }
 
-const (
-	metadataName = "metadata.name"
-	labelIndex   = "labels"
-)
+const metadataName = "metadata.name"
 
 // plan finds the indexes for the field selector.
 func (q *query) plan() error {
@@ -234,13 +228,17 @@ func (q *query) plan() error {
 // run puts what there is on the page. It returns up to which resourceVersion that has every
 // change: the least of the namespace caches'.
 func (q *query) run(namespaces []*namespaceCache) (resourceVersion string, err error) {
+	var where []gomap.Condition
+	for _, x := range q.fields {
+		where = append(where, gomap.Is(x.name(), x.value))
+	}
 	for _, ns := range namespaces {
 		// First the version, then the objects: they may be newer, not older.
 		v := ns.status().Version()
 		if resourceVersion == "" || !core.IsAtOrAfter(v, resourceVersion) {
 			resourceVersion = v
 		}
-		found, answered, err := q.find(ns)
+		found, err := ns.shared.Core().Find(q.options.Namespace, q.options.LabelSelector, where...)
 		if err != nil {
 			return "", err
 		}
@@ -248,78 +246,8 @@ func (q *query) run(namespaces []*namespaceCache) (resourceVersion string, err e
 			if !q.page.wants(key) || q.name != "" && q.name != key && !strings.HasSuffix(key, "/"+q.name) {
 				continue
 			}
-			if !answered {
-				if ok, err := q.matches(ns, v); err != nil || !ok {
-					if err != nil {
-						return "", err
-					}
-					continue
-				}
-			}
 			q.page.add(hit{key, v, ns})
 		}
 	}
 	return resourceVersion, nil
-}
-
-// find returns the objects that the indexes have. answered tells that the label selector was
-// answered by them; else it has to be asked of each object.
-func (q *query) find(ns *namespaceCache) (found iter.Seq2[string, core.Value], answered bool, err error) {
-	var where []gomap.Condition
-	for _, x := range q.fields {
-		where = append(where, gomap.Is(x.name(), x.value))
-	}
-	if q.options.Namespace != "" {
-		where = append(where, gomap.Is(toolscache.NamespaceIndex, q.options.Namespace))
-	}
-	answered = true
-	if q.options.LabelSelector != nil {
-		var conditions []gomap.Condition
-		conditions, answered = labelConditions(q.options.LabelSelector)
-		if len(conditions) > 0 {
-			if err := ns.indexLabels(); err != nil {
-				return nil, false, err
-			}
-		}
-		where = append(where, conditions...)
-	}
-	found, err = ns.objects().Select(where...)
-	return found, answered, err
-}
-
-// labelConditions returns what of a selector an index of labels can tell, and whether that is
-// all of it.
-func labelConditions(selector labels.Selector) (where []gomap.Condition, all bool) {
-	requirements, selectable := selector.Requirements()
-	if !selectable {
-		return []gomap.Condition{gomap.In(labelIndex)}, true // nothing
-	}
-	all = true
-	for _, r := range requirements {
-		switch r.Operator() {
-		case selection.Equals, selection.DoubleEquals, selection.In:
-			where = append(where, gomap.LabelIn(labelIndex, r.Key(), r.Values().UnsortedList()...))
-		case selection.Exists:
-			where = append(where, gomap.HasLabel(labelIndex, r.Key()))
-		case selection.GreaterThan, selection.LessThan:
-			where = append(where, gomap.HasLabel(labelIndex, r.Key()))
-			all = false
-		case selection.NotIn, selection.NotEquals, selection.DoesNotExist:
-			all = false // an index knows what there is, not what is missing
-		}
-	}
-	return where, all
-}
-
-// matches tells whether the label selector lets an object in.
-func (q *query) matches(ns *namespaceCache, v core.Value) (bool, error) {
-	obj, err := ns.objects().Open(v, core.Metadata)
-	if err != nil {
-		return false, err
-	}
-	m, err := meta.Accessor(obj)
-	if err != nil {
-		return false, err
-	}
-	return q.options.LabelSelector.Matches(labels.Set(m.GetLabels())), nil
 }

@@ -24,8 +24,12 @@ test: compiler ## run every test, with the race detector, against a real API ser
 	done
 
 .PHONY: test-peers
-test-peers: compiler ## run client-go's and controller-runtime's own tests against larder
-	@assets="$$(go run ./hack/envtest)" && KUBEBUILDER_ASSETS="$$assets" CGO_ENABLED=1 go run ./hack/peers
+test-peers: compiler ## run the tests of client-go, controller-runtime and programs against larder; ARGS are arguments, such as -all
+	@assets="$$(go run ./hack/envtest)" && KUBEBUILDER_ASSETS="$$assets" CGO_ENABLED=1 go run ./hack/peers $(ARGS)
+
+.PHONY: test-next
+test-next: ## build and test against the next version of Kubernetes' libraries; ARGS are arguments, such as -version v0.38.0
+	@go run ./hack/next $(ARGS)
 
 .PHONY: test-mutants
 test-mutants: compiler ## prove that the tests notice mistakes made on purpose; ARGS are arguments, such as -package gomap

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
@@ -18,6 +19,7 @@ import (
 	"github.com/larder-dev/larder/examples/clientgo-operator/greeting"
 	"github.com/larder-dev/larder/internal/controlplane"
 	"github.com/larder-dev/larder/pkg/compat/clientgo"
+	"github.com/larder-dev/larder/pkg/informer"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(controlplane.Main(m)) }
@@ -32,6 +34,13 @@ func TestOperator(t *testing.T) {
 	for name, construct := range map[string]greeting.Constructor{
 		"client-go": cache.NewSharedIndexInformer,
 		"larder":    clientgo.NewSharedIndexInformer,
+		"larder, packed": func(lw cache.ListerWatcher, example runtime.Object, resync time.Duration, indexers cache.Indexers) cache.SharedIndexInformer {
+			inf, err := clientgo.Options{Budget: informer.AllPacked}.NewSharedIndexInformer(lw, example, resync, indexers)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return inf
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			greeting.NewInformer = construct

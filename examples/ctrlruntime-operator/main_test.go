@@ -23,6 +23,7 @@ import (
 	"github.com/larder-dev/larder/examples/ctrlruntime-operator/controller"
 	"github.com/larder-dev/larder/internal/controlplane"
 	"github.com/larder-dev/larder/pkg/compat/ctrlruntime"
+	"github.com/larder-dev/larder/pkg/informer"
 )
 
 func TestMain(m *testing.M) {
@@ -44,7 +45,12 @@ func TestOperator(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, newCache := range map[string]cache.NewCacheFunc{"controller-runtime": cache.New, "larder": ctrlruntime.NewCache} {
+	for name, newCache := range map[string]cache.NewCacheFunc{
+		"controller-runtime": cache.New,
+		"larder":             ctrlruntime.NewCache,
+		"larder, all packed": ctrlruntime.Options{Budget: informer.AllPacked}.NewCache,
+		"larder, plain":      ctrlruntime.Options{Budget: informer.Plain}.NewCache,
+	} {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			done := make(chan error)

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/sharding"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
@@ -27,6 +28,7 @@ import (
 type Options struct {
 	// Name is the informer's name in logs, errors and metrics.
 	Name string
+	// Kind is what the objects are. With Remote.Resource the server tells it.
 	Kind Kind
 	// Form is what the objects are asked for as first; see [Informer.Want].
 	Form Form
@@ -259,6 +261,22 @@ func (i *Informer) SetTransform(transform func(obj any) (any, error)) error {
 	i.transform = transform
 	i.objects.setTransform(transform)
 	i.source.forget()
+	return nil
+}
+
+// SetShardSelector sets which shard of the objects is wanted. The server is asked for it, and
+// what it sends beyond that, as it knows no shards, is left out. It returns [ErrStarted] after
+// Run.
+func (i *Informer) SetShardSelector(selector sharding.Selector) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.reflector != nil {
+		return fmt.Errorf("shard selector: %w", ErrStarted)
+	}
+	if selector != nil && selector.Empty() {
+		selector = nil
+	}
+	i.sink.shard, i.source.shard = selector, selector
 	return nil
 }
 

@@ -28,8 +28,10 @@ type Remote struct {
 	// Resource, if it is set, is the resource. It is then the kind that the server is asked
 	// for, so that no objects can be had as Go types of a scheme.
 	Resource schema.GroupVersionResource
-	// Namespace is empty for all, or none.
+	// Namespace is empty for all, or none. A resource that is not in namespaces is refused
+	// with one, unless AnyScope has all of it listed.
 	Namespace                    string
+	AnyScope                     bool
 	LabelSelector, FieldSelector string
 	// Tweak, if it is set, changes the options of every request.
 	Tweak func(*metav1.ListOptions)

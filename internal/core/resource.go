@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -13,6 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
+
+	"github.com/larder-dev/larder/pkg/informer/wire"
 )
 
 // resource is what the API server calls a kind: the path below which its objects
@@ -55,9 +58,10 @@ func (l *lazyResource) get(ctx context.Context) (resource, error) {
 }
 
 // check looks at the error of a request to the resource, to forget a resource
-// that has gone, and returns it.
+// that has gone, or that has come back as another kind, and returns it.
 func (l *lazyResource) check(err error) error {
-	if apierrors.IsNotFound(err) {
+	_, malformed := errors.AsType[*wire.MalformedError](err)
+	if malformed || apierrors.IsNotFound(err) {
 		l.mu.Lock()
 		l.found = nil
 		l.mu.Unlock()

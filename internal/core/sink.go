@@ -10,6 +10,8 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/sharding"
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/larder-dev/larder/pkg/gomap"
@@ -37,6 +39,7 @@ type sink struct {
 	keyOf     func(obj any) (string, error)
 	kind      Kind                         // of metadata, which does not say so as it comes from the server
 	transform func(obj any) (any, error)   // nil: none
+	shard     sharding.Selector            // of the objects that are wanted; nil: all
 	onStored  func(took time.Duration)     // nil: none
 	onReached func(resourceVersion string) // nil: none
 	onNewer   func()                       // there are fields that the type lacks
@@ -101,7 +104,7 @@ func (s *sink) Delete(obj any) error { return s.write(obj, s.objects.Delete) }
 
 // write writes an object, unless the attempt is over.
 func (s *sink) write(obj any, write func(key string, item Item) error) error {
-	if s.over() {
+	if s.over() || !s.wants(obj) {
 		return nil
 	}
 	key, item, ok := s.prepare(obj)
@@ -137,6 +140,9 @@ func (s *sink) Replace(list []any, resourceVersion string) error {
 	}
 	objects := make(map[string]Item, len(list))
 	for _, obj := range list {
+		if !s.wants(obj) {
+			continue
+		}
 		key, item, ok := s.prepare(obj)
 		if !ok {
 			return nil
@@ -174,7 +180,7 @@ func (s *sink) Transformer() cache.TransformFunc {
 		return nil
 	}
 	return func(obj any) (any, error) {
-		if _, packed := obj.(*wire.Object); packed {
+		if _, packed := obj.(*wire.Object); packed || !s.wants(obj) {
 			return obj, nil
 		}
 		key, item, ok := s.prepare(obj)
@@ -183,6 +189,19 @@ func (s *sink) Transformer() cache.TransformFunc {
 		}
 		return &prepared{key, item}, nil
 	}
+}
+
+// wants tells whether an object is in the shard. A server that knows shards sends no others.
+func (s *sink) wants(obj any) bool {
+	o, ok := obj.(runtime.Object)
+	if s.shard == nil || !ok {
+		return true
+	}
+	in, err := s.shard.Matches(o)
+	if err != nil {
+		s.refuse("", fmt.Errorf("shard selector: %w", err))
+	}
+	return in
 }
 
 // prepared is an object that only has to be written.

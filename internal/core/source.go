@@ -9,6 +9,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/sharding"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
@@ -30,6 +31,7 @@ type source struct {
 	kind     Kind
 	open     func(f Form) (requests, error) // makes requests for a form
 	status   *Status
+	shard    sharding.Selector // of the objects that are wanted; nil: all
 	calls    group
 
 	mu      sync.Mutex
@@ -108,7 +110,7 @@ func (s *source) list(ctx context.Context, opts metav1.ListOptions) (runtime.Obj
 	if err != nil {
 		return nil, err
 	}
-	list, err := requests.list(ctx, res, s.remote.Namespace, opts)
+	list, err := requests.list(ctx, res, s.namespace(res), opts)
 	return list, s.resource.check(err)
 }
 
@@ -154,7 +156,7 @@ func (s *source) begin(ctx context.Context, opts metav1.ListOptions) (watch.Inte
 	if err != nil {
 		return nil, err
 	}
-	w, err := requests.watch(ctx, res, s.remote.Namespace, opts)
+	w, err := requests.watch(ctx, res, s.namespace(res), opts)
 	if err != nil {
 		return nil, s.resource.check(err)
 	}
@@ -178,7 +180,7 @@ func (s *source) connect(ctx context.Context, f Form) (requests, resource, error
 	if err != nil {
 		return nil, res, err
 	}
-	if s.remote.Namespace != "" && !res.namespaced {
+	if s.namespace(res) != "" && !res.namespaced {
 		return nil, res, fmt.Errorf("%w: Namespace %q: resource %q is cluster-scoped, leave it empty",
 			ErrInvalidOption, s.remote.Namespace, res.GroupResource())
 	}
@@ -187,6 +189,14 @@ func (s *source) connect(ctx context.Context, f Form) (requests, resource, error
 	}
 	made, err := s.requests(f)
 	return made, res, err
+}
+
+// namespace returns the namespace of requests for a resource.
+func (s *source) namespace(res resource) string {
+	if s.remote.AnyScope && !res.namespaced {
+		return ""
+	}
+	return s.remote.Namespace
 }
 
 // requests returns what makes requests for a form.
@@ -214,6 +224,9 @@ func (s *source) restrict(opts *metav1.ListOptions) {
 	}
 	if s.remote.FieldSelector != "" {
 		opts.FieldSelector = s.remote.FieldSelector
+	}
+	if s.shard != nil {
+		opts.ShardSelector = s.shard.String()
 	}
 	if s.remote.Tweak != nil {
 		s.remote.Tweak(opts)

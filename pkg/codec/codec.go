@@ -39,7 +39,7 @@ type Codec[T any] struct {
 // or left out by their tag; keys of maps that are neither text nor integers. Then it makes a value with something in
 // every field, sends it through the wire form and compares what comes back. So it finds fields that share a name or
 // hide each other, protobuf methods that know nothing of a field, and methods that marshal one way only or only by a
-// pointer where JSON has none. This takes some milliseconds.
+// pointer where JSON has none. This takes some milliseconds, once for each type.
 //
 // A type that marshals itself both ways is taken at its word, but has to read what it writes: New calls its methods
 // with a few usual texts. If they are promoted from an embedded field, the struct has to have no other.
@@ -59,7 +59,7 @@ func NewOf(goType reflect.Type, opts Options[any]) (*Codec[any], error) {
 }
 
 func newCodec[T any](goType reflect.Type, opts Options[T]) (*Codec[T], error) {
-	form, err := formOf(goType)
+	form, err := knownForm(goType)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"sync"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -17,6 +18,17 @@ type form interface {
 	// unmarshal returns a new value, which shares no memory with wire.
 	unmarshal(wire []byte) (any, error)
 }
+
+// knownForm is formOf, which takes some milliseconds, once for each type.
+func knownForm(t reflect.Type) (form, error) {
+	find, ok := forms.Load(t)
+	if !ok {
+		find, _ = forms.LoadOrStore(t, sync.OnceValues(func() (form, error) { return formOf(t) }))
+	}
+	return find.(func() (form, error))()
+}
+
+var forms sync.Map // from reflect.Type to what finds its form
 
 func formOf(t reflect.Type) (form, error) {
 	switch {

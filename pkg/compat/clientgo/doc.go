@@ -1,18 +1,41 @@
-// Package clientgo is larder behind client-go's interfaces: a
-// cache.SharedIndexInformer and a cache.Indexer over a gomap store, for programs
-// that are written against k8s.io/client-go/tools/cache. The constructors have
-// client-go's signatures, so that one line moves a program, and moves it back:
+// Package clientgo is larder behind client-go's interfaces: factories of informers,
+// a cache.SharedIndexInformer and a cache.Indexer over a gomap store, for programs
+// that are written against k8s.io/client-go.
+//
+// # Factories
+//
+// One line moves a program that has a shared informer factory, and moves it back:
+//
+//	factory, err := clientgo.NewSharedInformerFactory(config, resync)
+//
+// It is an informers.SharedInformerFactory, with all of client-go's groups, listers and typed
+// informers. [NewDynamicSharedInformerFactory] and [NewMetadataSharedInformerFactory] are
+// those of the packages dynamicinformer and metadatainformer. They take a *rest.Config in
+// place of a client, as they talk to the API server themselves: objects are packed from what
+// it sends, in a tenth of the memory or less, and nothing is decoded before somebody reads
+// it. [Options] has the same constructors for a namespace, selectors and the like.
+//
+//   - Limits of a rest.Config that sets QPS are those of the whole factory. Without, each
+//     informer has the default ones.
+//   - InformerFor has what its function makes, which is given a client of the configuration.
+//     The informers of the groups, and of ForResource, are of this package, unless
+//     InformerFor was called before for the type.
+//   - Metadata says the kind that it is of, not PartialObjectMetadata.
+//
+// # Informers
+//
+// For informers that are made one by one the constructors have client-go's signatures:
 //
 //	informer := clientgo.NewSharedIndexInformer(lw, &corev1.Pod{}, resync, cache.Indexers{})
 //
-// Listers, shared informer factories (by InformerFor), cache.WaitForCacheSync,
+// Listers, client-go's own factories (by InformerFor), cache.WaitForCacheSync,
 // cache.ShutDownEventHandler and whatever else takes the interfaces work with it.
+// [ListWatch] makes lw of a typed client, which may be a fake one:
 //
-// # Packed
+//	lw := clientgo.ListWatch(client.CoreV1().Pods(namespace))
 //
 // These constructors hold objects as they are, like client-go's. [Options] has the same
-// constructors for an informer or indexer that holds them packed, in a tenth of the memory
-// or less, and decodes what is read:
+// constructors for an informer or indexer that holds them packed, and decodes what is read:
 //
 //	informer, err := clientgo.Options{Budget: informer.DefaultBudget}.NewSharedIndexInformer(lw, &corev1.Pod{}, resync, cache.Indexers{})
 //

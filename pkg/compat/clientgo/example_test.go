@@ -1,21 +1,13 @@
 package clientgo_test
 
 import (
-	"context"
 	"fmt"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/watch"
-	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/dynamic/dynamiclister"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	corelisters "k8s.io/client-go/listers/core/v1"
@@ -28,8 +20,7 @@ import (
 )
 
 func podInformer(client kubernetes.Interface) cache.SharedIndexInformer {
-	lw := cache.NewListWatchFromClient(client.CoreV1().RESTClient(), "pods", metav1.NamespaceAll, fields.Everything())
-	return clientgo.NewSharedIndexInformer(lw, &corev1.Pod{}, 0, cache.Indexers{
+	return clientgo.NewSharedIndexInformer(clientgo.ListWatch(client.CoreV1().Pods(metav1.NamespaceAll)), &corev1.Pod{}, 0, cache.Indexers{
 		cache.NamespaceIndex: cache.MetaNamespaceIndexFunc,
 	})
 }
@@ -42,51 +33,8 @@ func ExampleNewSharedIndexInformer() {
 	// Output: SharedIndexInformer *v1.Pod false
 }
 
-func podsOfFactory(client kubernetes.Interface) informers.SharedInformerFactory {
-	factory := informers.NewSharedInformerFactory(client, 0)
-	factory.InformerFor(&corev1.Pod{}, func(client kubernetes.Interface, resync time.Duration) cache.SharedIndexInformer {
-		lw := cache.NewListWatchFromClient(client.CoreV1().RESTClient(), "pods", metav1.NamespaceAll, fields.Everything())
-		return clientgo.NewSharedIndexInformer(lw, &corev1.Pod{}, resync, cache.Indexers{
-			cache.NamespaceIndex: cache.MetaNamespaceIndexFunc,
-		})
-	})
-	return factory // its Core().V1().Pods() is larder's from now on
-}
-
-// A factory uses the informer that it is given first for a type.
-func ExampleNewSharedIndexInformer_factory() {
-	client := kubernetes.NewForConfigOrDie(&rest.Config{Host: "https://example.com"})
-	pods := podsOfFactory(client).Core().V1().Pods()
-	handlers, err := clientgo.Handlers(pods.Informer())
-	fmt.Println(len(handlers), err) // an informer of client-go's would be an error
-	// Output: 0 <nil>
-}
-
-func dynamicInformer(client dynamic.Interface, gvr schema.GroupVersionResource) (cache.SharedIndexInformer, dynamiclister.Lister) {
-	inf := clientgo.NewSharedIndexInformer(cache.ToListWatcherWithWatchListSemantics(&cache.ListWatch{
-		ListWithContextFunc: func(ctx context.Context, opts metav1.ListOptions) (runtime.Object, error) {
-			return client.Resource(gvr).List(ctx, opts)
-		},
-		WatchFuncWithContext: func(ctx context.Context, opts metav1.ListOptions) (watch.Interface, error) {
-			return client.Resource(gvr).Watch(ctx, opts)
-		},
-	}, client), &unstructured.Unstructured{}, 0, cache.Indexers{
-		cache.NamespaceIndex: cache.MetaNamespaceIndexFunc,
-	})
-	return inf, dynamiclister.New(inf.GetIndexer(), gvr)
-}
-
-// The dynamic client's objects are as good as typed ones.
-func ExampleNewSharedIndexInformer_dynamic() {
-	client := dynamic.NewForConfigOrDie(&rest.Config{Host: "https://example.com"})
-	_, lister := dynamicInformer(client, corev1.SchemeGroupVersion.WithResource("pods"))
-	_, err := lister.Namespace("default").Get("web-0")
-	fmt.Println(err)
-	// Output: pods "web-0" not found
-}
-
 func packedPods(client kubernetes.Interface) (informers.SharedInformerFactory, error) {
-	lw := cache.NewListWatchFromClient(client.CoreV1().RESTClient(), "pods", metav1.NamespaceAll, fields.Everything())
+	lw := clientgo.ListWatch(client.CoreV1().Pods(metav1.NamespaceAll))
 	pods, err := clientgo.Options{Budget: informer.DefaultBudget}.NewSharedIndexInformer(lw, &corev1.Pod{}, 0, cache.Indexers{
 		cache.NamespaceIndex: cache.MetaNamespaceIndexFunc,
 		"labels":             clientgo.LabelIndex,

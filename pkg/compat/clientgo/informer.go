@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/sharding"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/tools/cache"
@@ -175,6 +176,13 @@ func (i *sharedIndexInformer) SetWatchErrorHandlerWithContext(handler cache.Watc
 // [ErrStarted] after Run.
 func (i *sharedIndexInformer) SetTransform(transform cache.TransformFunc) error {
 	return i.core.SetTransform(transform)
+}
+
+// SetShardSelector sets which shard of the objects is wanted, as client-go 0.38 has it. A
+// server that knows no shards sends all, and the informer leaves out the others. It returns
+// [ErrStarted] after Run.
+func (i *sharedIndexInformer) SetShardSelector(selector sharding.Selector) error {
+	return i.core.SetShardSelector(selector)
 }
 
 // GetController returns a controller that only tells the informer's state.

@@ -2,6 +2,7 @@ package clientgo_test
 
 import (
 	"context"
+	"reflect"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -39,7 +40,7 @@ var forms = []form{
 }
 
 // plain tells that it is what the constructors without options make.
-func (f form) plain() bool { return f.options == clientgo.Options{} }
+func (f form) plain() bool { return reflect.ValueOf(f.options).IsZero() }
 
 func (f form) newInformer(lw cache.ListerWatcher, example runtime.Object, resync time.Duration, indexers cache.Indexers) cache.SharedIndexInformer {
 	if f.plain() {

@@ -2,8 +2,10 @@ package clientgo
 
 import (
 	"cmp"
+	"fmt"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/cache"
 
@@ -12,10 +14,12 @@ import (
 	"github.com/larder-dev/larder/pkg/informer"
 )
 
-// Options choose how objects are held: as they are, which is the zero value, or packed.
-// The constructors are those of the package, but that they can fail.
+// Options choose how objects are held: as they are, or packed. The constructors are those of
+// the package, but that they can fail. Informers and indexers that are made one by one are
+// not packed by default, factories of informers are.
 //
 //	informer, err := clientgo.Options{Budget: informer.DefaultBudget}.NewSharedIndexInformer(lw, &corev1.Pod{}, resync, indexers)
+//	factory, err := clientgo.Options{Namespace: "shop", DropManagedFields: true}.NewSharedInformerFactory(config, resync)
 //
 // Packed objects take a tenth of the memory or less. Who reads one gets a decoded copy, or
 // shares one that is kept decoded; so a change to an object from the cache, which is as
@@ -30,12 +34,44 @@ import (
 type Options struct {
 	// Budget is how many bytes of memory may go into objects that are kept decoded
 	// beside the packed ones, because they are read often: [informer.DefaultBudget], or
-	// [informer.AllPacked] to keep none. Default: [informer.Plain], which packs nothing.
+	// [informer.AllPacked] to keep none. [informer.Plain] packs nothing, and is the default
+	// of an informer or indexer. All informers of a factory share one budget; by default
+	// it is [informer.DefaultBudget], which they share with all others in the process that
+	// have none of their own.
 	Budget int64
 
 	// Compression is how objects are packed: [codec.S2], the default, or [codec.Zstd],
-	// which takes a third less memory, and ten times as long to pack. It needs a Budget.
+	// which takes a third less memory, and ten times as long to pack. It needs a Budget, or a
+	// factory.
 	Compression codec.Compression
+
+	// The options that follow are for factories only, which talk to an API server
+	// themselves.
+
+	// Namespace limits the informers of resources that are in namespaces to one of these.
+	// Default: all.
+	Namespace string
+
+	// LabelSelector and FieldSelector limit the informers to the objects that match, in the
+	// syntax of kubectl's --selector and --field-selector. Default: all.
+	LabelSelector, FieldSelector string
+
+	// TweakListOptions, if it is set, changes the options of every list and watch, after
+	// the selectors were set.
+	TweakListOptions func(*metav1.ListOptions)
+
+	// Transform, if it is set, is applied to every object before it is stored. Every object
+	// is decoded for it. It must keep namespace, name, uid and resourceVersion.
+	Transform cache.TransformFunc
+
+	// CustomResync is the period of resync for objects of the same Go type, where it is not
+	// to be the factory's. It needs NewSharedInformerFactory.
+	CustomResync map[metav1.Object]time.Duration
+
+	// DropManagedFields keeps metadata.managedFields, which are a third of a typical object,
+	// out of packed objects: they are cut out of what the API server sends, without
+	// decoding it.
+	DropManagedFields bool
 }
 
 // NewSharedIndexInformer is the package's [NewSharedIndexInformer] with options. It
@@ -49,7 +85,7 @@ func (o Options) NewSharedIndexInformer(lw cache.ListerWatcher, example runtime.
 // [NewSharedIndexInformerWithOptions] with options, and with the errors of
 // [Options.NewSharedIndexInformer].
 func (o Options) NewSharedIndexInformerWithOptions(lw cache.ListerWatcher, example runtime.Object, options cache.SharedIndexInformerOptions) (cache.SharedIndexInformer, error) {
-	storage, err := o.storage(informer.Plain)
+	storage, err := o.held()
 	if err != nil {
 		return nil, err
 	}
@@ -59,14 +95,30 @@ func (o Options) NewSharedIndexInformerWithOptions(lw cache.ListerWatcher, examp
 // NewIndexer is the package's [NewIndexer] with options. It returns an
 // [informer.ErrInvalidOption] for an option that means nothing.
 func (o Options) NewIndexer(keyFunc cache.KeyFunc, indexers cache.Indexers) (cache.Indexer, error) {
-	storage, err := o.storage(informer.Plain)
+	storage, err := o.held()
 	if err != nil {
 		return nil, err
 	}
 	return newFilledIndexer(keyFunc, indexers, storage)
 }
 
-// storage returns how objects are held, with a budget for those options that have none.
-func (o Options) storage(budget int64) (core.Storage, error) {
-	return core.StorageOf(cmp.Or(o.Budget, budget), o.Compression)
+// held returns how objects are held of what comes from elsewhere, decoded.
+func (o Options) held() (core.Storage, error) {
+	for _, option := range []struct {
+		name string
+		set  bool
+	}{
+		{"Namespace", o.Namespace != ""},
+		{"LabelSelector", o.LabelSelector != ""},
+		{"FieldSelector", o.FieldSelector != ""},
+		{"TweakListOptions", o.TweakListOptions != nil},
+		{"Transform", o.Transform != nil},
+		{"CustomResync", o.CustomResync != nil},
+		{"DropManagedFields", o.DropManagedFields},
+	} {
+		if option.set {
+			return core.Storage{}, fmt.Errorf("%w: %s: it is for factories, which talk to an API server themselves", informer.ErrInvalidOption, option.name)
+		}
+	}
+	return core.StorageOf(cmp.Or(o.Budget, informer.Plain), o.Compression)
 }

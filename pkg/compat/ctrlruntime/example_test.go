@@ -3,13 +3,16 @@ package ctrlruntime_test
 import (
 	"log"
 
+	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
+	"github.com/larder-dev/larder/pkg/codec"
 	"github.com/larder-dev/larder/pkg/compat/ctrlruntime"
+	"github.com/larder-dev/larder/pkg/informer"
 )
 
 var config *rest.Config
@@ -48,4 +51,33 @@ func ExampleNewClient() {
 		log.Fatal(err)
 	}
 	_ = mgr
+}
+
+// A cache without a manager.
+func ExampleNewCache_withoutManager() {
+	c, err := ctrlruntime.NewCache(config, cache.Options{DefaultNamespaces: map[string]cache.Config{"shop": {}}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	_ = c
+}
+
+// How much of a cache may be kept decoded.
+func ExampleOptions_NewCache() {
+	newCache := ctrlruntime.Options{Budget: 256 << 20, Compression: codec.Zstd}.NewCache
+	mgr, err := manager.New(config, manager.Options{NewCache: newCache})
+	if err != nil {
+		log.Fatal(err)
+	}
+	_ = mgr
+}
+
+// A reader of what an informer has.
+func ExampleNewReader() {
+	deployments, err := informer.New(config, informer.Options[*appsv1.Deployment]{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	reader := ctrlruntime.NewReader(deployments)
+	_ = reader
 }

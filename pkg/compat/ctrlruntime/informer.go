@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/sharding"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 
@@ -166,6 +167,14 @@ func (i sharedInformer) SetWatchErrorHandlerWithContext(handler toolscache.Watch
 // [clientgo.ErrStarted] once the cache has started.
 func (i sharedInformer) SetTransform(transform toolscache.TransformFunc) error {
 	return i.inner().SetTransform(transform)
+}
+
+// SetShardSelector sets which shard of the objects is wanted. It returns
+// [clientgo.ErrStarted] once the cache has started.
+func (i sharedInformer) SetShardSelector(selector sharding.Selector) error {
+	return i.inner().(interface {
+		SetShardSelector(selector sharding.Selector) error
+	}).SetShardSelector(selector)
 }
 
 // Run logs a warning: it is the cache that runs its informers.

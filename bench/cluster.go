@@ -12,6 +12,7 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -19,10 +20,11 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/larder-dev/larder/bench/pods"
 	"github.com/larder-dev/larder/internal/controlplane"
@@ -35,30 +37,36 @@ var (
 	widgetResource = widgetKind.GroupVersion().WithResource("widgets")
 )
 
-// cluster is a real control plane with Pods and widgets in it.
+// clusterSize is what is in a cluster.
+type clusterSize struct {
+	pods, widgets int
+	mixed         bool // with eight other kinds, and few Pods to a workload
+}
+
+// cluster is a real control plane with objects in it.
 type cluster struct {
 	plane   *controlplane.ControlPlane
-	clients *kubernetes.Clientset
+	clients client.Client
 	etcd    *clientv3.Client
 	keys    []types.NamespacedName // of the Pods
+	updates int                    // so far
 }
 
 // startCluster starts a control plane and fills it. It says how far it is.
-func startCluster(ctx context.Context, podCount, widgetCount int, progress io.Writer) (*cluster, error) {
+func startCluster(ctx context.Context, size clusterSize, progress io.Writer) (*cluster, error) {
+	log.SetLogger(quiet)
 	fmt.Fprintln(progress, "starting a control plane")
 	plane, err := controlplane.Start(ctx, controlplane.Options{CRDs: []*apiextensionsv1.CustomResourceDefinition{widgetCRD()}})
 	if err != nil {
 		return nil, err
 	}
-	config := plane.Config()
-	config.ContentType = runtime.ContentTypeProtobuf
-	clients, err := kubernetes.NewForConfig(config)
+	clients, err := client.New(plane.Config(), client.Options{Scheme: scheme.Scheme})
 	must(err)
 	etcd, err := clientv3.New(clientv3.Config{Endpoints: []string{plane.EtcdURL()}, Logger: zap.NewNop()})
 	must(err)
 	defer etcd.Close()
 	c := &cluster{plane: plane, clients: clients, etcd: etcd}
-	if err := c.fill(ctx, podCount, widgetCount, progress); err != nil {
+	if err := c.fill(ctx, size, progress); err != nil {
 		return nil, errors.Join(err, plane.Stop())
 	}
 	return c, nil
@@ -80,43 +88,50 @@ func widgetCRD() *apiextensionsv1.CustomResourceDefinition {
 }
 
 // fill creates the objects, several at a time.
-func (c *cluster) fill(ctx context.Context, podCount, widgetCount int, progress io.Writer) error {
+func (c *cluster) fill(ctx context.Context, size clusterSize, progress io.Writer) error {
 	const workers = 16
-	work := make(chan *corev1.Pod, workers)
-	dynamicClients, err := dynamic.NewForConfig(c.plane.Config())
-	must(err)
-	var made atomic.Int64
+	work := make(chan func() error, workers)
 	var failed atomic.Pointer[error]
 	var wg sync.WaitGroup
 	for range workers {
 		wg.Go(func() {
-			for pod := range work {
-				err := c.store(ctx, pod)
-				if n := made.Add(1); err == nil && n <= int64(widgetCount) {
-					err = createWidget(ctx, dynamicClients, pod)
-				}
-				if err != nil {
+			for create := range work {
+				if err := create(); err != nil {
 					failed.Store(&err)
 				}
 			}
 		})
 	}
-	begin, namespace := time.Now(), ""
-	for pod := range pods.NewCluster(pods.Options{Count: podCount, Namespaces: max(1, podCount/200), Workloads: max(1, podCount/40)}).Pods() {
-		if pod.Namespace != namespace {
-			namespace = pod.Namespace
-			ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
-			if _, err := c.clients.CoreV1().Namespaces().Create(ctx, ns, metav1.CreateOptions{}); err != nil {
-				failed.Store(&err)
-			}
-		}
+	options := pods.Options{Count: size.pods, Namespaces: max(1, size.pods/200), Workloads: max(1, size.pods/40)}
+	if size.mixed {
+		options.Workloads = max(1, size.pods/5)
+	}
+	begin, namespace, beside := time.Now(), "", companions{nodes: map[string]bool{}}
+	for pod := range pods.NewCluster(options).Pods() {
 		if failed.Load() != nil {
 			break
 		}
-		c.keys = append(c.keys, types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name})
-		work <- pod
-		if n := len(c.keys); n%10_000 == 0 || n == podCount {
-			fmt.Fprintf(progress, "%6s  created %s of %s Pods\n", time.Since(begin).Round(time.Second), grouped(n), grouped(podCount))
+		pod.ResourceVersion = ""
+		if pod.Namespace != namespace {
+			namespace = pod.Namespace
+			ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
+			if err := c.clients.Create(ctx, ns); err != nil {
+				failed.Store(&err)
+			}
+		}
+		c.keys = append(c.keys, client.ObjectKeyFromObject(pod))
+		n := len(c.keys)
+		work <- func() error { return c.store(ctx, pod) }
+		if n <= size.widgets {
+			work <- func() error { return c.createWidget(ctx, pod) }
+		}
+		if size.mixed {
+			for _, obj := range beside.of(pod, n == size.pods) {
+				work <- func() error { return c.create(ctx, obj) }
+			}
+		}
+		if n%10_000 == 0 || n == size.pods {
+			fmt.Fprintf(progress, "%6s  created %s of %s Pods\n", time.Since(begin).Round(time.Second), grouped(n), grouped(size.pods))
 		}
 	}
 	close(work)
@@ -130,7 +145,6 @@ func (c *cluster) fill(ctx context.Context, podCount, widgetCount int, progress 
 // store puts a Pod into etcd as the API server would. Through the API it takes two requests and a hundred times as
 // long, as the server has to merge the managed fields of each.
 func (c *cluster) store(ctx context.Context, pod *corev1.Pod) error {
-	pod.ResourceVersion = ""
 	raw, err := pod.Marshal()
 	if err != nil {
 		return err
@@ -145,7 +159,7 @@ func (c *cluster) store(ctx context.Context, pod *corev1.Pod) error {
 }
 
 // createWidget creates a widget that has in it what a Pod has.
-func createWidget(ctx context.Context, clients dynamic.Interface, pod *corev1.Pod) error {
+func (c *cluster) createWidget(ctx context.Context, pod *corev1.Pod) error {
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(pod)
 	if err != nil {
 		return err
@@ -153,13 +167,28 @@ func createWidget(ctx context.Context, clients dynamic.Interface, pod *corev1.Po
 	widget := &unstructured.Unstructured{Object: content}
 	widget.SetGroupVersionKind(widgetKind)
 	widget.SetManagedFields(nil)
-	_, err = clients.Resource(widgetResource).Namespace(pod.Namespace).Create(ctx, widget, metav1.CreateOptions{})
-	return err
+	return c.clients.Create(ctx, widget)
 }
 
-// update changes Pods, so many a second, until ctx is done.
-func (c *cluster) update(ctx context.Context, perSecond int) {
-	ticker := time.NewTicker(time.Second / time.Duration(perSecond))
+// create creates an object. The API server takes the status of some only when they are there.
+func (c *cluster) create(ctx context.Context, obj client.Object) error {
+	full := obj.DeepCopyObject().(client.Object)
+	if err := c.clients.Create(ctx, obj); err != nil {
+		return err
+	}
+	switch obj.(type) {
+	case *appsv1.Deployment, *appsv1.ReplicaSet:
+		full.SetResourceVersion(obj.GetResourceVersion())
+		return c.clients.Status().Update(ctx, full)
+	default:
+		return nil
+	}
+}
+
+// update changes so many Pods, at the pace of [updatesPerSecond] if the API server keeps up with it. No change is made
+// twice: the API server would tell nobody of the second.
+func (c *cluster) update(ctx context.Context, count int) {
+	ticker := time.NewTicker(time.Second / updatesPerSecond)
 	defer ticker.Stop()
 	work := make(chan int)
 	var wg sync.WaitGroup
@@ -167,20 +196,16 @@ func (c *cluster) update(ctx context.Context, perSecond int) {
 		wg.Go(func() {
 			for i := range work {
 				key := c.keys[i*7919%len(c.keys)]
+				pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}}
 				patch := []byte(`{"metadata":{"annotations":{"bench":"` + strconv.Itoa(i) + `"}}}`)
-				_, err := c.clients.CoreV1().Pods(key.Namespace).Patch(ctx, key.Name, types.MergePatchType, patch, metav1.PatchOptions{})
-				if ctx.Err() == nil {
-					must(err)
-				}
+				must(c.clients.Patch(ctx, pod, client.RawPatch(types.MergePatchType, patch)))
 			}
 		})
 	}
-	for i := 0; ctx.Err() == nil; i++ {
-		select {
-		case <-ticker.C:
-			work <- i
-		case <-ctx.Done():
-		}
+	for range count {
+		<-ticker.C
+		c.updates++
+		work <- c.updates
 	}
 	close(work)
 	wg.Wait()

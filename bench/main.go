@@ -6,6 +6,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -37,7 +38,7 @@ func bench(args []string, out, progress io.Writer) error {
 	quick := flags.Bool("quick", false, "take fewer objects, shorter turns and fewer rounds: less than 3 minutes in all")
 	packed := flags.Bool("packing", false, "measure instead what caches of a real API server take, packed and not")
 	only := flags.String("run", "", "run only the scenarios whose `names` match this regular expression, and write no report")
-	rounds := flags.Int("rounds", 0, "how many `rounds` (default 9, with -quick 4)")
+	rounds := flags.Int("rounds", 0, "how many `rounds` (default 9, with -quick 4, with -packing 1 or 2)")
 	profile := flags.String("cpuprofile", "", "write a CPU profile to this `file`")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -64,11 +65,24 @@ func bench(args []string, out, progress io.Writer) error {
 	}
 
 	if *packed {
-		sizes, folder := fullPacking, "."
+		plan, folder := fullPacking(), "."
 		if *quick {
-			sizes, folder = quickPacking, "quick"
+			plan, folder = quickPacking(), "quick"
 		}
-		return packingReport(context.Background(), sizes, command(args), folder, out, progress)
+		for i := range plan.sizes {
+			plan.sizes[i].rounds = cmp.Or(*rounds, plan.sizes[i].rounds)
+		}
+		report := packingReport{command: command(args)}
+		if err := report.measure(context.Background(), plan, selected, progress); err != nil {
+			return err
+		}
+		if _, err := io.WriteString(out, report.Markdown()); err != nil || *only != "" {
+			return err
+		}
+		if err := report.save(folder); err != nil || *quick {
+			return err
+		}
+		return report.show()
 	}
 	w, folder := fullWorld(), "."
 	if *quick {
@@ -90,7 +104,7 @@ func bench(args []string, out, progress io.Writer) error {
 	}
 	return errors.Join(
 		os.WriteFile(chart, noisyNeighbour.draw(), 0o644),
-		showIn("../README.md", ratiosShown, report.Summary()),
+		showIn(comparison, ratiosShown, report.Summary()),
 	)
 }
 

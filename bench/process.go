@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"runtime"
 	"runtime/metrics"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -22,14 +21,22 @@ import (
 
 // A process holds one cache, so that its memory and time are those of the cache. It is this program, started
 // again with a task on its standard input, and answers on its standard output, a line of JSON each: Footprint
-// when the cache is full, GCShare after a line that ends the load.
+// when the cache is full, and again, with what it was like under load, after a line that ends the load.
 
 // task is what a process is to do.
 type task struct {
-	Cache string // its name
-	Host  string // of the API server, with
-	TLS   rest.TLSClientConfig
-	Count int // without a cache: so many Pods from memory
+	Cache      string // its name
+	Content    content
+	Controller bool   // reads the cache
+	Host       string // of the API server, with
+	TLS        rest.TLSClientConfig
+	Count      int           // of Pods; without a cache they are from memory
+	Fill       time.Duration // for which a read is repeated
+	Updates    int           // that are made under load
+}
+
+func (t task) config() *rest.Config {
+	return &rest.Config{Host: t.Host, TLSClientConfig: t.TLS, QPS: -1}
 }
 
 // asProcess tells, in the environment, that the program is one.
@@ -37,61 +44,75 @@ const asProcess = "LARDER_BENCH_PROCESS"
 
 // Footprint is what a cache takes.
 type Footprint struct {
-	Objects         int
-	LiveHeap        float64 // bytes an object
-	PeakRSS         float64 // bytes of the process, at most, until the cache was full
-	RSS             float64 // bytes of the process in the end; from memory only
-	CPU, Wall       float64 // seconds until the cache was full
-	ForcedGC        float64 // ns
-	HotGet, ColdGet float64 // ns
-	GCShare         float64 // of the processor time, under load
+	Objects   int
+	LiveHeap  float64 // bytes an object
+	PeakRSS   float64 // bytes of the process, at most, until the cache was full; of a controller, until it was through it once
+	RSS       float64 // bytes of the process in the end; from memory only
+	CPU, Wall float64 // seconds until the cache was full
+	ForcedGC  float64 // ns
+	// Reads, in ns: of the same objects again and again, of these without a copy, of any object, of everything. A
+	// cache that never copies has no SharedGet.
+	HotGet, SharedGet, ColdGet, List float64
+	GCShare                          float64 // of the processor time, under load
+	// Of a controller under load: seconds of processor time, and how often it reconciled.
+	LoadCPU, Reconciled float64
 }
 
 // serve is the program as a process.
 func serve(in io.Reader, out io.Writer) error {
-	lines := bufio.NewReader(in)
+	lines, answers := bufio.NewReader(in), json.NewEncoder(out)
 	var t task
 	if err := readLine(lines, &t); err != nil {
 		return err
 	}
 	if t.Cache == "" {
-		return json.NewEncoder(out).Encode(fromMemory(t.Count))
+		return answers.Encode(fromMemory(t.Count))
 	}
-	at := slices.IndexFunc(liveCaches, func(c liveCache) bool { return c.name == t.Cache })
-	if at < 0 {
+	c := named(together(doors, budgets, ofWidgets), t.Cache)
+	if len(c) == 0 {
 		return fmt.Errorf("there is no cache %q", t.Cache)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	c := liveCaches[at]
-	config := &rest.Config{Host: t.Host, TLSClientConfig: t.TLS, QPS: -1}
-	f, get := fillCache(ctx, c, config)
-	keys := names(ctx, config, c.widgets)
-	f.Objects = len(keys)
-	f.LiveHeap = (float64(liveHeap()) - f.LiveHeap) / float64(len(keys))
+	answer := func(f Footprint) error { return answers.Encode(f) }
+	loaded := func() error { return readLine(lines, new(string)) }
+	if t.Controller {
+		return control(ctx, t, c[0], answer, loaded)
+	}
+	return hold(ctx, t, c[0], answer, loaded)
+}
+
+// hold fills a cache, lets the load pass, and reads.
+func hold(ctx context.Context, t task, c liveCache, answer func(Footprint) error, loaded func() error) error {
+	config, kinds := t.config(), t.Content.kinds()
+	f, readers := fillCache(ctx, c, config, kinds)
+	heap := float64(liveHeap()) - f.LiveHeap
 	f.ForcedGC = forcedGC()
-	if err := json.NewEncoder(out).Encode(f); err != nil {
+	objects := places(ctx, config, kinds)
+	f.Objects = len(objects)
+	f.LiveHeap = heap / float64(len(objects))
+	if err := answer(f); err != nil {
 		return err
 	}
 	gc, total := processorTime()
-	if err := readLine(lines, new(string)); err != nil {
+	if err := loaded(); err != nil {
 		return err
 	}
 	gcAfter, totalAfter := processorTime()
 	f.GCShare = (gcAfter - gc) / (totalAfter - total)
-	f.HotGet, f.ColdGet = reads(keys, get)
-	return json.NewEncoder(out).Encode(f)
+	f.read(objects, readers, t.Fill)
+	return answer(f)
 }
 
 // fillCache fills a cache. LiveHeap is what there was before.
-func fillCache(ctx context.Context, c liveCache, config *rest.Config) (f Footprint, get func(namespace, name string) error) {
+func fillCache(ctx context.Context, c liveCache, config *rest.Config, kinds []cachedKind) (f Footprint, readers []kindReader) {
 	f.LiveHeap = float64(liveHeap())
 	begin, cpu := time.Now(), cpuTime()
-	wait, get := c.open(ctx, config)
+	wait, readers := c.open(ctx, config, kinds)
 	must(wait(ctx))
 	f.Wall, f.CPU = time.Since(begin).Seconds(), cpuTime()-cpu
 	f.PeakRSS = statusBytes("VmHWM")
-	return f, get
+	return f, readers
 }
 
 // cpuTime returns the seconds of processor time that the process has had.

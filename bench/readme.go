@@ -6,11 +6,19 @@ import (
 	"strings"
 )
 
-// A summary stands between two lines of larder's README, the first of which says which.
+// A summary stands between two lines of one of larder's documents, the first of which says which.
 const (
 	ratiosShown  = "<!-- written by make bench -->\n"
 	packingShown = "<!-- written by make bench-packing -->\n"
+	doorsShown   = "<!-- written by make bench-packing: doors -->\n"
 	shownTo      = "<!-- until here -->\n"
+)
+
+// The documents that have summaries.
+const (
+	readme     = "../README.md"
+	comparison = "../docs/comparison.md"
+	memory     = "../docs/memory.md"
 )
 
 // showIn puts a summary into a file, in place of the one before.

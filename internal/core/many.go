@@ -1,8 +1,10 @@
 package core
 
 import (
+	"fmt"
 	"iter"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 
@@ -37,17 +39,20 @@ func Opened(i *Informer, values []store.KeyValue[Value], f Form) iter.Seq[any] {
 type Result struct {
 	Object any
 	Err    error
+
+	panicked bool // with Err
 }
 
 // Each yields what open makes of items, in their order. Where open takes long it is called
-// by as many goroutines as there are processors, which have ended when the loop has.
+// by as many goroutines as there are processors, which have ended when the loop has. If it
+// panics the loop does.
 func Each[T any](items []T, takesLong bool, open func(T) (any, error)) iter.Seq2[int, Result] {
 	workers := runtime.GOMAXPROCS(0)
 	if !takesLong || len(items) < worthwhile || workers == 1 {
 		return func(yield func(int, Result) bool) {
 			for n, item := range items {
 				obj, err := open(item)
-				if !yield(n, Result{obj, err}) {
+				if !yield(n, Result{Object: obj, Err: err}) {
 					return
 				}
 			}
@@ -61,6 +66,9 @@ func Each[T any](items []T, takesLong bool, open func(T) (any, error)) iter.Seq2
 		}
 		for n := range e.done {
 			for k, result := range <-e.done[n] {
+				if result.panicked {
+					panic(result.Err)
+				}
 				if !yield(n*chunk+k, result) {
 					return
 				}
@@ -114,8 +122,19 @@ func (e *eacher[T]) work() {
 		part := e.items[n*chunk : min((n+1)*chunk, len(e.items))]
 		results := make([]Result, len(part))
 		for k, item := range part {
-			results[k].Object, results[k].Err = e.open(item)
+			results[k] = e.result(item)
 		}
 		e.done[n] <- results
 	}
+}
+
+// result opens an item. A panic is left to who loops, who may want to recover.
+func (e *eacher[T]) result(item T) (r Result) {
+	defer func() {
+		if p := recover(); p != nil {
+			r = Result{Err: fmt.Errorf("%v\n\n%s", p, debug.Stack()), panicked: true}
+		}
+	}()
+	r.Object, r.Err = e.open(item)
+	return r
 }

@@ -144,6 +144,15 @@ func isPartial(packed store.Packed) bool {
 	return ok
 }
 
+// isJSON tells whether an object came as JSON, and not as protobuf.
+func isJSON(packed store.Packed) (is bool) {
+	_ = lookAt(packed, func(wire []byte) error {
+		is = len(wire) > 0 && wire[0] == '{'
+		return nil
+	})
+	return is
+}
+
 // DecodeAs decodes an object in a form, as the caller's own.
 func (p *kindPacking) DecodeAs(packed store.Packed, f Form) (obj any, err error) {
 	if f == AsStored {

@@ -97,7 +97,9 @@ func (s *source) list(ctx context.Context, opts metav1.ListOptions) (runtime.Obj
 	defer s.calls.leave()
 	s.restrict(&opts)
 	s.mu.Lock()
-	s.listed = s.wanted
+	if opts.Continue == "" { // all pages of a list are of one form
+		s.listed = s.wanted
+	}
 	f := s.listed
 	s.mu.Unlock()
 	if s.server != nil {

@@ -46,5 +46,6 @@ func (v Value) SameForm(other Value) bool {
 	if v.parcel == nil || other.parcel == nil {
 		return v.parcel == other.parcel && reflect.TypeOf(v.object) == reflect.TypeOf(other.object)
 	}
-	return isPartial(v.parcel.Packed()) == isPartial(other.parcel.Packed())
+	one, two := v.parcel.Packed(), other.parcel.Packed()
+	return isPartial(one) == isPartial(two) && isJSON(one) == isJSON(two)
 }

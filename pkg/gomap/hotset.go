@@ -95,6 +95,7 @@ type resident[T any] struct {
 	newer, older *resident[T] // in its queue
 	queue        *queue[T]
 	heir         bool // of one that is arriving: the value before was hot
+	decoded      bool // of one that is arriving: the value is no writer's, so that readers may have it
 }
 
 type state uint8
@@ -209,19 +210,56 @@ func (h *hotset[T]) take(p *Parcel[T], value T, ifRoom bool) T {
 	// It may be replaced just now. Whoever does so marks it before looking at its slot.
 	switch {
 	case p.stale():
-		p.home.stale.push(r)
+		h.keep(r, &p.home.stale)
 	case was != nil:
-		h.main.push(r)
+		h.keep(r, &h.main)
 	default:
-		h.small.push(r)
+		h.keep(r, &h.small)
 	}
-	h.bytes += size
+	return value
+}
+
+// settle makes the value of a parcel that has arrived one that is kept.
+func (h *hotset[T]) settle(p *Parcel[T], arriving *resident[T]) {
+	size := p.home.weigh(p, arriving.value)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	r := &resident[T]{value: arriving.value, parcel: p, size: size}
+	switch {
+	case h.budget <= 0, p.home.gone, p.stale() && p.replaced.Load() <= p.home.read, size > h.budget:
+		p.slot.CompareAndSwap(arriving, nil)
+	case !p.slot.CompareAndSwap(arriving, r): // it is another's by now
+	case p.stale():
+		h.keep(r, &p.home.stale)
+	case arriving.heir:
+		h.keep(r, &h.main)
+	default:
+		h.keep(r, &h.small)
+	}
+}
+
+// abandon lets go of the value of a parcel that was not written after all.
+func (h *hotset[T]) abandon(p *Parcel[T]) {
+	if !p.slot.Load().readable() {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if r := p.slot.Load(); r.readable() {
+		h.letGo(r)
+		p.slot.Store(nil)
+	}
+}
+
+// keep puts a resident, which its parcel's slot has, into a queue.
+func (h *hotset[T]) keep(r *resident[T], q *queue[T]) {
+	q.push(r)
+	h.bytes += r.size
 	h.values++
 	h.most = max(h.most, h.values)
-	p.home.decoded.Add(1)
-	p.home.bytes.Add(size)
+	r.parcel.home.decoded.Add(1)
+	r.parcel.home.bytes.Add(r.size)
 	h.shrink()
-	return value
 }
 
 // weigh returns the bytes that a value of a parcel takes, about.
@@ -372,8 +410,13 @@ func (h *hotset[T]) setStale(p *Parcel[T], rev uint64) (hot bool) {
 	return hot
 }
 
-// arrived ends what began when a parcel was made to be written.
+// arrived ends what began when a parcel was made to be written. What was decoded for an
+// index is kept for those who are about to be told of it.
 func (h *hotset[T]) arrived(p *Parcel[T], r *resident[T]) {
+	if r.decoded && p.stored {
+		h.settle(p, r)
+		return
+	}
 	if !r.heir {
 		p.slot.CompareAndSwap(r, nil)
 		return

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 
 	"github.com/larder-dev/larder/pkg/store"
@@ -121,6 +122,7 @@ func (s *PackedStore[T]) adoptTable(t *table[*Parcel[T]]) {
 	h := s.home(t.kind)
 	t.account = func(c *change[*Parcel[T]]) (bytes int64) {
 		if !c.deleted {
+			c.value.stored = true
 			bytes = int64(c.value.size)
 		}
 		if c.old != nil {
@@ -130,6 +132,8 @@ func (s *PackedStore[T]) adoptTable(t *table[*Parcel[T]]) {
 		return bytes
 	}
 	t.passed = h.passed
+	// What indexes had decoded is not to be there for all values of a large write at once.
+	t.prepared = (*Parcel[T]).prepared
 }
 
 // equalParcels is the comparison of values as one of parcels.
@@ -206,7 +210,8 @@ func (s *PackedStore[T]) parcel(kind, key string, packed store.Packed) (p *Parce
 	if packed == nil {
 		return nil, &EncodeError{Kind: kind, Name: key, Err: ErrNilPacked}
 	}
-	return &Parcel[T]{packed: packed, size: packed.Size(), home: s.home(kind)}, nil
+	size := min(max(packed.Size(), 0), math.MaxUint32)
+	return &Parcel[T]{packed: packed, size: uint32(size), home: s.home(kind)}, nil
 }
 
 // Get implements [store.Reader]. For a hot value it takes no lock and does not allocate.

@@ -12,7 +12,8 @@ import (
 // for as long as it is kept, also when its key has moved on.
 type Parcel[T any] struct {
 	packed store.Packed
-	size   int // of packed
+	size   uint32 // of packed
+	stored bool   // the store has had it; the writer's
 	home   *home[T]
 	slot   atomic.Pointer[resident[T]] // nil: decoded nowhere
 
@@ -99,9 +100,17 @@ func (p *Parcel[T]) Written() (T, error) {
 	}
 	value, err := p.Peek() // keeps nothing of what is being written
 	if err == nil && r != nil && r.state == announced {
-		p.slot.CompareAndSwap(r, &resident[T]{state: arriving, value: value, heir: r.heir})
+		p.slot.CompareAndSwap(r, &resident[T]{state: arriving, value: value, heir: r.heir, decoded: true})
 	}
 	return value, err
+}
+
+// prepared is called when the indexes have seen the parcel, which is one of many that are
+// being written.
+func (p *Parcel[T]) prepared() {
+	if r := p.slot.Load(); r != nil && r.state == arriving && r.decoded {
+		p.home.hot.settle(p, r)
+	}
 }
 
 // arrived is called when the parcel was written, or will not be: from now on readers
@@ -109,6 +118,9 @@ func (p *Parcel[T]) Written() (T, error) {
 func (p *Parcel[T]) arrived() {
 	for r := p.slot.Load(); r != nil && (r.state == arriving || r.state == announced); r = p.slot.Load() {
 		p.home.hot.arrived(p, r)
+	}
+	if !p.stored {
+		p.home.hot.abandon(p)
 	}
 }
 

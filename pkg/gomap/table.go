@@ -51,6 +51,8 @@ type table[T any] struct {
 	// by how many bytes the values have grown. It cannot fail.
 	account func(c *change[T]) int64
 	bytes   atomic.Int64
+	// prepared, if there is one, is told of each value of many, when indexes have seen it.
+	prepared func(T)
 	// passed, if there is one, is told now and then of a revision that all cursors have reached.
 	passed func(rev uint64)
 
@@ -214,6 +216,9 @@ func (t *table[T]) setMany(keys []string, values map[string]T, replace bool) err
 		if err != nil {
 			t.forgetTerms()
 			return err
+		}
+		if t.prepared != nil {
+			t.prepared(values[key])
 		}
 		if changed {
 			changes = append(changes, c)

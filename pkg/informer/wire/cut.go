@@ -17,26 +17,29 @@ func withoutManagedFields(bare []byte, isJSON bool) []byte {
 	if isJSON {
 		return cutJSON(bare, "metadata", "managedFields")
 	}
+	var kept []byte
 	var e entry
+	from := 0 // where what is yet to be kept begins
 	for i := 0; i < len(bare); {
 		next, err := e.next(bare, i)
 		if err != nil {
 			return bare // it was checked
 		}
-		if e.number == metadataField {
-			metadata := cutEntries(e.body, managedFieldsField)
-			if len(metadata) == len(e.body) {
-				return bare
+		if e.number == metadataField { // of which there may be several, that count as one
+			if metadata := cutEntries(e.body, managedFieldsField); len(metadata) < len(e.body) {
+				kept = append(slices.Grow(kept, len(bare)-from), bare[from:i]...)
+				kept = append(kept, metadataField<<3|wireBytes)
+				kept = binary.AppendUvarint(kept, uint64(len(metadata)))
+				kept = append(kept, metadata...)
+				from = next
 			}
-			kept := append(make([]byte, 0, len(bare)), bare[:i]...)
-			kept = append(kept, metadataField<<3|wireBytes)
-			kept = binary.AppendUvarint(kept, uint64(len(metadata)))
-			kept = append(kept, metadata...)
-			return append(kept, bare[next:]...)
 		}
 		i = next
 	}
-	return bare
+	if from == 0 {
+		return bare
+	}
+	return append(kept, bare[from:]...)
 }
 
 // cutEntries returns a message without the fields of a number.

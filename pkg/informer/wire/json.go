@@ -37,6 +37,7 @@ func newJSONRoot() *node {
 	add(metadata, "labels", takeJSONLabels)
 	add(metadata, "annotations", takeJSONAnnotations)
 	add(metadata, "ownerReferences", takeJSONOwners)
+	add(metadata, "managedFields", nil) // is there once, so that it can be cut out
 	return root
 }
 

@@ -264,6 +264,7 @@ func (k *Kind) transformed(o *Object, bare []byte, m *Meta) (*Object, error) {
 	}
 	result := newObject(k, m)
 	result.packed = packed
+	result.newer = o.newer // what it lacks was lost when it was decoded
 	if result.Key() != o.Key() || result.GetUID() != o.GetUID() || result.GetResourceVersion() != o.GetResourceVersion() {
 		return nil, &TransformError{o.Key(), errors.New("it changed the namespace, name, uid or resourceVersion")}
 	}

@@ -62,7 +62,7 @@ func run(ctx context.Context, wanted string) error {
 	if err := copyModule(".", dir); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "pkg/compat/clientgo/next.go"), added, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "pkg", "compat", "clientgo", "next.go"), added, 0o600); err != nil {
 		return err
 	}
 	g := golang{dir}
@@ -90,7 +90,7 @@ func test(ctx context.Context, g golang) error {
 		return err
 	}
 	passed, failed, leftOut := 0, 0, 0
-	for _, pkg := range strings.Fields(string(list)) {
+	for _, pkg := range strings.FieldsSeq(string(list)) {
 		out, err := g.run(ctx, "test", pkg)
 		switch {
 		case ctx.Err() != nil:

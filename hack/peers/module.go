@@ -31,11 +31,11 @@ func (s suite) writeModule(ctx context.Context, dir string) (peerDir string, err
 	}
 	var sums []byte
 	for _, of := range []string{root, peerDir} {
-		requires, err := requirements(ctx, of)
+		mod, err := readMod(ctx, of)
 		if err != nil {
 			return "", err
 		}
-		lines = append(lines, requires...)
+		lines = append(lines, mod.requirements()...)
 		sum, err := os.ReadFile(filepath.Join(of, "go.sum"))
 		if err != nil {
 			return "", err
@@ -48,24 +48,31 @@ func (s suite) writeModule(ctx context.Context, dir string) (peerDir string, err
 	return peerDir, os.WriteFile(filepath.Join(dir, "go.sum"), sums, 0o600)
 }
 
-// requirements returns what a module requires, as lines of a go.mod.
-func requirements(ctx context.Context, dir string) ([]string, error) {
+// modFile is what there is in a go.mod.
+type modFile struct {
+	Require []struct{ Path, Version string }
+	Replace []struct{ Old, New struct{ Path string } }
+}
+
+func readMod(ctx context.Context, dir string) (mod modFile, err error) {
 	out, err := goOutput(ctx, dir, "mod", "edit", "-json")
 	if err != nil {
-		return nil, err
-	}
-	var mod struct {
-		Require []struct{ Path, Version string }
+		return mod, err
 	}
 	if err := json.Unmarshal([]byte(out), &mod); err != nil {
-		return nil, fmt.Errorf("go.mod of %s: %w", dir, err)
+		return mod, fmt.Errorf("go.mod of %s: %w", dir, err)
 	}
+	return mod, nil
+}
+
+// requirements returns what the module requires, as lines of a go.mod.
+func (m modFile) requirements() []string {
 	var lines []string
-	for _, r := range mod.Require {
+	for _, r := range m.Require {
 		lines = append(lines, "require "+r.Path+" "+r.Version)
 	}
 	slices.Sort(lines)
-	return lines, nil
+	return lines
 }
 
 // goCommand returns the go tool, outside any workspace, free to fetch what a temporary module lacks.

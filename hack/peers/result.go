@@ -19,6 +19,8 @@ type result struct {
 	passed   int
 	failed   []string
 	excluded int
+	// unrelated tells that the tests make nothing that could be larder's, and were not run.
+	unrelated bool
 }
 
 // event is a line of go test -json.
@@ -26,17 +28,16 @@ type event struct {
 	Action, Test, Output string
 }
 
-// test runs the tests in dir.
-func (s suite) test(ctx context.Context, dir string, opts options) (result, error) {
-	args := []string{"test", "-mod=mod", "-json", "-race", "-count=1", "-tags=peers", "-timeout=10m", "-run=" + opts.run, "."}
+// test runs the tests of a package in the module in dir, with further flags.
+func (s suite) test(ctx context.Context, dir string, opts options, pkg string, flags ...string) (result, error) {
+	args := []string{"test", "-mod=mod", "-json", "-race", "-count=1", "-tags=peers", "-timeout=10m", "-run=" + opts.run}
+	args = append(append(args, flags...), pkg)
 	report := filepath.Join(dir, "specs.json")
 	if s.specs != "" {
 		args = append(args, "-args", "-ginkgo.json-report="+report)
 	}
 	cmd := goCommand(ctx, dir, args...)
-	if s.packed {
-		cmd.Env = append(cmd.Env, "LARDER_PEERS_PACKED=true")
-	}
+	cmd.Env = append(cmd.Env, "LARDER_PEERS_FORM="+s.form)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

@@ -6,7 +6,10 @@ import (
 	"embed"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
+	"strings"
 )
 
 // A suite is the tests of one package of a peer.
@@ -19,14 +22,23 @@ type suite struct {
 	specs  string   // the test that runs Ginkgo's specs, if there are any
 	// constructors is the package whose constructors the shim replaces, if not the suite's own.
 	constructors string
-	// packed has the shim make what holds its objects packed, by LARDER_PEERS_PACKED in its environment.
-	packed bool
+	// program is that whose own packages are tested, over a patched copy of a peer. Then there are no files and
+	// no shim.
+	program *program
+	// form is how the shim's constructors hold objects, unless they choose: it is told by LARDER_PEERS_FORM in
+	// its environment.
+	form string
 }
 
-// inPacked returns the suite once more, for what is packed.
-func (s suite) inPacked() suite {
-	s.name += ", packed"
-	s.packed = true
+const (
+	packed = "packed"
+	plain  = "plain"
+)
+
+// in returns the suite once more, for what holds its objects in a form.
+func (s suite) in(form string) suite {
+	s.name += ", " + form
+	s.form = form
 	return s
 }
 
@@ -51,12 +63,22 @@ var (
 
 		constructors: "k8s.io/client-go/tools/cache",
 	}
+	ctrlCache = suite{
+		// The other test files are about unexported functions: how options are resolved, and how one cache
+		// delegates to another.
+		name:   "controller-runtime pkg/cache",
+		module: "sigs.k8s.io/controller-runtime",
+		dir:    "pkg/cache",
+		files:  []string{"cache_test.go", "cache_suite_test.go", "informer_cache_test.go"},
+		shim:   "ctrlcache.go",
+		specs:  "TestSource",
+	}
 )
 
 // suites are all there are. To add one, add it here, write its shim, run it, and name in excluded.txt what
 // cannot apply.
 var suites = []suite{
-	toolsCache, toolsCache.inPacked(), dynamicLister, dynamicLister.inPacked(),
+	toolsCache, toolsCache.in(packed), dynamicLister, dynamicLister.in(packed),
 	{
 		name:   "client-go util/workqueue",
 		module: "k8s.io/client-go",
@@ -75,17 +97,35 @@ var suites = []suite{
 		shim:   "priorityqueue.go",
 		specs:  "TestControllerWorkqueue",
 	},
-	{
-		// The other test files are about unexported functions: how options are resolved, and how one cache
-		// delegates to another.
-		name:   "controller-runtime pkg/cache",
-		module: "sigs.k8s.io/controller-runtime",
-		dir:    "pkg/cache",
-		files:  []string{"cache_test.go", "cache_suite_test.go", "informer_cache_test.go"},
-		shim:   "ctrlcache.go",
-		specs:  "TestSource",
-	},
+	// What is packed unless the options say otherwise.
+	ctrlCache, ctrlCache.in(plain),
+	clusterAPI.suite("core/reconcilers/machineset"),
+	clusterAPI.suite("core/reconcilers/machinedeployment"),
+	clusterAPI.suite("core/reconcilers/machinehealthcheck"),
+	clusterAPI.suite("controllers/clustercache"),
 }
+
+// few are the packages of Kubernetes' controllers that are tested unless all are asked for.
+var few = []string{"deployment", "replicaset", "job", "endpointslice", "garbagecollector"}
+
+// choose returns the suites to run: those of a name out of all, if one is asked for.
+func choose(ctx context.Context, opts options) ([]suite, error) {
+	all, err := kubernetes.suites(ctx, controllers)
+	if err != nil {
+		return nil, err
+	}
+	isFew := func(s suite) bool { return slices.Contains(few, path.Base(s.dir)) && path.Dir(s.dir) == controllers }
+	chosen := slices.Clone(suites)
+	for _, s := range all {
+		if opts.all || opts.only != "" || isFew(s) {
+			chosen = append(chosen, s)
+		}
+	}
+	return slices.DeleteFunc(chosen, func(s suite) bool { return !strings.Contains(s.name, opts.only) }), nil
+}
+
+// controllers is the folder of Kubernetes' controllers.
+const controllers = "pkg/controller"
 
 //go:embed shims
 var shims embed.FS
@@ -101,6 +141,9 @@ func (s suite) run(ctx context.Context, excluded exclusions, opts options) (resu
 	} else {
 		defer os.RemoveAll(dir)
 	}
+	if s.program != nil {
+		return s.runProgram(ctx, dir, excluded, opts)
+	}
 	peerDir, err := s.writeModule(ctx, dir)
 	if err != nil {
 		return result{}, err
@@ -109,7 +152,7 @@ func (s suite) run(ctx context.Context, excluded exclusions, opts options) (resu
 	if err != nil {
 		return result{}, err
 	}
-	r, err := s.test(ctx, dir, opts)
+	r, err := s.test(ctx, dir, opts, ".")
 	r.excluded = count
 	return r, err
 }

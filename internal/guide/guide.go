@@ -23,20 +23,20 @@ func Check(t *testing.T, path string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var compiled string
+	var compiled strings.Builder
 	for _, file := range files {
 		examples, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		compiled += indent.ReplaceAllString(string(examples), "")
+		compiled.WriteString(indent.ReplaceAllString(string(examples), ""))
 	}
 	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(text), -1)
 	if len(blocks) == 0 {
 		t.Error("the guide has no code")
 	}
 	for _, block := range blocks {
-		if !strings.Contains(compiled, indent.ReplaceAllString(block[1], "")) {
+		if !strings.Contains(compiled.String(), indent.ReplaceAllString(block[1], "")) {
 			t.Errorf("this code of the guide is not in the examples:\n%s", block[1])
 		}
 	}

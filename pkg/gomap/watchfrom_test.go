@@ -148,7 +148,6 @@ func TestWatchFromFailingReader(t *testing.T) {
 		for cause, want := range map[error]int{errors.New("it broke"): 1, fmt.Errorf("it: %w", store.ErrClosed): 0} {
 			r := brokenReader{newLines(t, s), cause}
 			events, cancel := gomap.WatchFrom(r, 10, asEvent)
-			defer cancel()
 			<-r.closed
 			n := 0
 			for e := range events {
@@ -156,6 +155,7 @@ func TestWatchFromFailingReader(t *testing.T) {
 					t.Errorf("%v: got %+v", cause, e)
 				}
 			}
+			cancel()
 			if n != want {
 				t.Errorf("%v: %d events, want %d", cause, n, want)
 			}

@@ -18,7 +18,7 @@ import (
 )
 
 // packed tells whether objects are to be packed, and all of them decoded for each reader.
-var packed = os.Getenv("LARDER_PEERS_PACKED") != ""
+var packed = os.Getenv("LARDER_PEERS_FORM") == "packed"
 
 // sharedIndexInformer is what tests assert an informer to be.
 type sharedIndexInformer struct{ cache.SharedIndexInformer }

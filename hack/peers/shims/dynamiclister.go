@@ -12,7 +12,7 @@ import (
 )
 
 func NewIndexer(keyFunc cache.KeyFunc, indexers cache.Indexers) cache.Indexer {
-	if os.Getenv("LARDER_PEERS_PACKED") == "" {
+	if os.Getenv("LARDER_PEERS_FORM") != "packed" {
 		return clientgo.NewIndexer(keyFunc, indexers)
 	}
 	x, err := clientgo.Options{Budget: informer.AllPacked}.NewIndexer(keyFunc, indexers)

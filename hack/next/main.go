@@ -90,7 +90,7 @@ func test(ctx context.Context, g golang) error {
 		return err
 	}
 	passed, failed, leftOut := 0, 0, 0
-	for _, pkg := range strings.FieldsSeq(string(list)) {
+	for pkg := range strings.FieldsSeq(string(list)) {
 		out, err := g.run(ctx, "test", pkg)
 		switch {
 		case ctx.Err() != nil:

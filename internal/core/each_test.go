@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -119,6 +121,27 @@ func TestEachBreak(t *testing.T) {
 			t.Errorf("after %d: the loop has ended, and more was opened", after)
 		}
 	}
+}
+
+// A loop has ended when those who were opening have, also if they take their time.
+func TestEachWaits(t *testing.T) {
+	inParallel(t)
+	synctest.Test(t, func(t *testing.T) {
+		var inside atomic.Int64
+		for n := range core.Each(numbers(1000), true, func(n int) (any, error) {
+			inside.Add(1)
+			defer inside.Add(-1)
+			time.Sleep(time.Duration(n) * time.Second)
+			return n, nil
+		}) {
+			if n == 40 {
+				break
+			}
+		}
+		if n := inside.Load(); n != 0 {
+			t.Errorf("%d are opening still", n)
+		}
+	})
 }
 
 // recovered returns what a function panics with, or nil.

@@ -11,11 +11,14 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	clientfeatures "k8s.io/client-go/features"
 
 	"github.com/larder-dev/larder/internal/core"
@@ -336,6 +339,73 @@ func TestTransformWidened(t *testing.T) {
 			t.Errorf("metadata is annotated with %v", got)
 		}
 	})
+}
+
+var forbidden = apierrors.NewForbidden(schema.GroupResource{Resource: "configmaps"}, "", nil)
+
+// While what is listed in a wider form is yet to come, metadata is what it was.
+func TestTransformWhileWidening(t *testing.T) {
+	inBubbles(t, func(t *testing.T, s core.Storage) {
+		b := newBed(t, core.Metadata, s, nil)
+		if err := b.SetTransform(marks); err != nil {
+			t.Fatal(err)
+		}
+		b.Put("a", "1", "")
+		b.run()
+		b.Refuse(forbidden)
+		b.Want(core.Typed)
+		time.Sleep(time.Hour)
+		if got := b.open("a", core.Metadata).(*metav1.PartialObjectMetadata).Annotations; !maps.Equal(got, map[string]string{"PartialObjectMetadata": "x"}) {
+			t.Errorf("metadata is annotated with %v", got)
+		}
+		b.expectForms("a", map[core.Form]string{core.AsStored: "metadata a@ConfigMap", core.Typed: "narrow"})
+		b.Refuse(nil)
+		b.Retry()
+		synctest.Wait()
+		b.expectForms("a", map[core.Form]string{core.Typed: "typed a=1@"})
+	})
+}
+
+// A transform of what is made for a reader changes nothing in the store, though it has the same maps.
+func TestTransformOfNarrow(t *testing.T) {
+	inBubbles(t, func(t *testing.T, s core.Storage) {
+		b := newBed(t, core.Typed, s, nil)
+		err := b.SetTransform(func(obj any) (any, error) {
+			if m, ok := obj.(*metav1.PartialObjectMetadata); ok {
+				delete(m.Labels, "name")
+			}
+			return obj, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Put("a", "1", "")
+		b.run()
+		if got := b.open("a", core.Metadata).(*metav1.PartialObjectMetadata).Labels; len(got) != 0 {
+			t.Errorf("metadata has the labels %v", got)
+		}
+		if got := b.open("a", core.Typed).(*corev1.ConfigMap).Labels; got["name"] != "a" {
+			t.Errorf("typed it has the labels %v", got)
+		}
+	})
+}
+
+// The first full form that is asked for is the one that is kept decoded.
+func TestFullFormIsKept(t *testing.T) {
+	for _, f := range []core.Form{core.Typed, core.Unstructured} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBed(t, core.Metadata, core.Storage{Budget: core.NewBudget(0)}, nil)
+			b.Put("a", "1", "")
+			b.run()
+			b.Want(f)
+			synctest.Wait()
+			before := b.Objects().Stats().Decodes
+			one, two := b.open("a", f), b.open("a", f)
+			if n := b.Objects().Stats().Decodes - before; n != 1 || one != two {
+				t.Errorf("two reads as %v decoded %d times", f, n)
+			}
+		})
+	}
 }
 
 // A transform that fails, or panics, on a form that is made when somebody reads is the read's error, and that of nobody

@@ -162,7 +162,7 @@ func (r *recorder) tell(n core.Notice) {
 	case n.Resync:
 		call = "resync " + call
 	}
-	if n.EventType == store.EventTypeUpdate && n.Object.Same(n.Old) {
+	if n.EventType == store.EventTypeUpdate && !n.Resync && n.Object.Same(n.Old) {
 		call += " unchanged"
 	}
 	r.mu.Lock()

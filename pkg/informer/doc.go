@@ -32,7 +32,7 @@
 //
 // # Reading
 //
-// Get, List, All and ByIndex take no lock that a writer could hold for long.
+// Get, List, ListSelected, All and ByIndex take no lock that a writer could hold for long.
 // Objects may be shared with other readers: treat them as immutable, or take one of
 // your own with GetCopy.
 //

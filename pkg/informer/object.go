@@ -29,7 +29,7 @@ type SingleValueFunc[T Object] func(obj T) string
 // StripManagedFields is a transform that drops what the server notes of who set which
 // field: a third of a typical object, and of use to hardly any controller. Packed
 // objects hardly take less without it, but decoding is quicker. Pass it as
-// Options.Transform.
+// Options.Transform. Options.DropManagedFields does the same without decoding.
 func StripManagedFields[T Object](obj T) (T, error) {
 	obj.SetManagedFields(nil)
 	return obj, nil

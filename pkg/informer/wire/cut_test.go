@@ -28,7 +28,7 @@ func managedFields(random *rand.Rand, n int) []metav1.ManagedFieldsEntry {
 	for i := range n {
 		e := metav1.ManagedFieldsEntry{
 			Manager: fmt.Sprint("manager-", random.Uint32()), Operation: metav1.ManagedFieldsOperationApply, APIVersion: "v1",
-			FieldsType: "FieldsV1", FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:metadata":{"f:managedFields":{},"f:labels":{".":{}}}}`)},
+			FieldsType: "FieldsV1", FieldsV1: metav1.NewFieldsV1(`{"f:metadata":{"f:managedFields":{},"f:labels":{".":{}}}}`),
 		}
 		if i%2 == 0 {
 			e.Time = new(metav1.Unix(random.Int64N(1<<31), 0))

@@ -48,7 +48,7 @@ func TestNewerBuiltIn(t *testing.T) {
 		}
 		for range 3 {
 			obj := fill(t, filler, goType)
-			obj.SetManagedFields([]metav1.ManagedFieldsEntry{{FieldsV1: &metav1.FieldsV1{Raw: []byte("{}")}}})
+			obj.SetManagedFields([]metav1.ManagedFieldsEntry{{FieldsV1: metav1.NewFieldsV1("{}")}})
 			full, err := obj.Marshal()
 			if err != nil {
 				t.Fatal(err)

@@ -79,13 +79,15 @@ type schemas map[reflect.Type]*message
 var unmarshaler = reflect.TypeFor[interface{ Unmarshal(data []byte) error }]()
 
 // of returns the message of a struct, or of a slice with protobuf methods. Some types marshal otherwise than their
-// fields tell: those of time, of quantities and of slices.
+// fields tell: those of time, of quantities, of managed fields and of slices.
 func (s schemas) of(t reflect.Type) (*message, error) {
 	switch t {
 	case reflect.TypeFor[metav1.Time](), reflect.TypeFor[metav1.MicroTime]():
 		t = reflect.TypeFor[metav1.Timestamp]()
 	case reflect.TypeFor[resource.Quantity]():
 		return &message{[]*field{1: {shape: shapeQuantity, wire: wireBytes}}}, nil
+	case reflect.TypeFor[metav1.FieldsV1]():
+		return &message{[]*field{1: {shape: shapeBytes, wire: wireBytes}}}, nil // in whatever it is held
 	}
 	if m, ok := s[t]; ok {
 		return m, nil

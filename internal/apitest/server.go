@@ -55,6 +55,10 @@ type event struct {
 // GVK is the kind of what the server has.
 var GVK = corev1.SchemeGroupVersion.WithKind("ConfigMap")
 
+// Malformed is a value that the server has as a number in JSON, so that no Go type can hold
+// it.
+const Malformed = "5"
+
 const (
 	path       = "/api/v1/configmaps"
 	fieldNewer = 1999 // in protobuf
@@ -337,7 +341,7 @@ func (f form) item(o *ConfigMap) []byte {
 	if f.partial {
 		return must((&metav1.PartialObjectMetadata{ObjectMeta: o.ObjectMeta}).Marshal())
 	}
-	b := must(o.ConfigMap.Marshal())
+	b := must(o.Marshal())
 	if o.Newer != "" {
 		b = appendField(b, fieldNewer, []byte(o.Newer))
 	}
@@ -350,6 +354,9 @@ func (f form) text(o *ConfigMap) []byte {
 	content := map[string]any{"apiVersion": is.APIVersion, "kind": is.Kind, "metadata": o.ObjectMeta}
 	if !f.partial {
 		content["data"] = o.Data
+		if o.Data["value"] == Malformed {
+			content["data"] = map[string]any{"value": json.Number(Malformed)}
+		}
 		if o.Newer != "" {
 			content["newer"] = o.Newer
 		}

@@ -47,8 +47,10 @@ type Objects interface {
 	// the zero Item.
 	Delete(key string, final Item) error
 	Replace(objects map[string]Item) error
-	// pack returns an object as it is to be written.
-	pack(obj any) (Item, error)
+	// arrived returns an object that came decoded, from a source, as it is to be written.
+	arrived(obj any) Item
+	// pack packs an item, where objects are packed. A write does so by itself.
+	pack(item Item) (Item, error)
 	// prefer sets the form in which packed objects are decoded first.
 	prefer(f Form)
 	// setTransform sets what is applied to an object that is made in another form than it

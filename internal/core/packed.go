@@ -182,6 +182,9 @@ func (o *packedObjects) Delete(key string, final Item) error {
 }
 
 func (o *packedObjects) Replace(items map[string]Item) (err error) {
+	if objects, ok := unpacked(items); ok {
+		return o.store.Replace(o.name, objects) // indexes see them, and decode nothing
+	}
 	all := make(map[string]codec.Packed, len(items))
 	for key, item := range items {
 		if item, err = o.packed(key, item); err != nil {
@@ -192,20 +195,34 @@ func (o *packedObjects) Replace(items map[string]Item) (err error) {
 	return o.store.ReplacePacked(o.name, all)
 }
 
+// unpacked returns items as objects, if none is packed.
+func unpacked(items map[string]Item) (map[string]any, bool) {
+	objects := make(map[string]any, len(items))
+	for key, item := range items {
+		if item.packed != nil {
+			return nil, false
+		}
+		objects[key] = item.object
+	}
+	return objects, true
+}
+
 // packed returns an item packed.
 func (o *packedObjects) packed(key string, item Item) (Item, error) {
-	if item.packed != nil {
-		return item, nil
-	}
-	packed, err := o.pack(item.object)
+	packed, err := o.pack(item)
 	if err != nil {
 		return Item{}, &gomap.EncodeError{Kind: o.name, Name: key, Err: err}
 	}
 	return packed, nil
 }
 
-func (o *packedObjects) pack(obj any) (Item, error) {
-	packed, err := o.packing.Encode(obj)
+func (o *packedObjects) arrived(obj any) Item { return Item{object: obj} }
+
+func (o *packedObjects) pack(item Item) (Item, error) {
+	if item.packed != nil {
+		return item, nil
+	}
+	packed, err := o.packing.Encode(item.object)
 	return Item{packed: packed}, err
 }
 

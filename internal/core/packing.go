@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"unsafe"
 
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -204,6 +206,12 @@ func (p *kindPacking) untype(wire []byte) (any, error) {
 	typed, err := p.decodeWire(wire, Typed)
 	if err != nil {
 		return nil, err
+	}
+	// The server says what these are, but protobuf has no place for it.
+	if set, ok := typed.(*appsv1.StatefulSet); ok {
+		for i := range set.Spec.VolumeClaimTemplates {
+			set.Spec.VolumeClaimTemplates[i].TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "PersistentVolumeClaim"}
+		}
 	}
 	text, err := json.Marshal(typed)
 	if err != nil {

@@ -26,7 +26,7 @@ type plainObjects struct {
 }
 
 // newPlainObjects returns an empty store. Writes of objects that are equal are no changes.
-// onShare is told of each object that pack returns.
+// onShare is told of each object that has arrived.
 func newPlainObjects(name string, kind Kind, equal func(prev, next any) bool, onShare func(any)) *plainObjects {
 	s := gomap.NewMemStore(store.StoreOptions[any]{CompareFn: equal})
 	return &plainObjects{store: s, kind: kind, onShare: onShare, objects: objects[any]{name: name, tables: s, value: plainValue}}
@@ -139,10 +139,12 @@ func (o *plainObjects) Replace(items map[string]Item) error {
 	return o.store.Replace(o.name, all)
 }
 
-func (o *plainObjects) pack(obj any) (Item, error) {
+func (o *plainObjects) arrived(obj any) Item {
 	o.onShare(obj)
-	return Item{object: obj}, nil
+	return Item{object: obj}
 }
+
+func (o *plainObjects) pack(item Item) (Item, error) { return item, nil }
 
 func (o *plainObjects) prefer(Form) {}
 

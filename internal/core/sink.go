@@ -187,6 +187,11 @@ func (s *sink) Transformer() cache.TransformFunc {
 		if !ok {
 			return obj, nil // for an error the reflector would step over the object
 		}
+		item, err := s.objects.pack(item)
+		if err != nil {
+			s.refuse(key, err)
+			return obj, nil
+		}
 		return &prepared{key, item}, nil
 	}
 }
@@ -235,14 +240,11 @@ func (s *sink) prepare(obj any) (key string, item Item, ok bool) {
 			key, err = s.keyOf(obj)
 		}
 	}
-	if err == nil {
-		item, err = s.objects.pack(obj)
-	}
 	if err != nil {
 		s.refuse(key, err)
 		return key, item, false
 	}
-	return key, item, true
+	return key, s.objects.arrived(obj), true
 }
 
 // apply calls a transform. It turns a panic into an error, and a result that is nothing.

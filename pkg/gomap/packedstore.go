@@ -210,7 +210,7 @@ func (s *PackedStore[T]) parcel(kind, key string, packed store.Packed) (p *Parce
 	if packed == nil {
 		return nil, &EncodeError{Kind: kind, Name: key, Err: ErrNilPacked}
 	}
-	size := min(max(packed.Size(), 0), math.MaxUint32)
+	size := min(uint64(max(packed.Size(), 0)), math.MaxUint32)
 	return &Parcel[T]{packed: packed, size: uint32(size), home: s.home(kind)}, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -167,7 +168,7 @@ func TestWatchFromFailingReader(t *testing.T) {
 func TestWatchFromHugeBuffer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newPacked(t, gomap.PackedOptions[*note]{})
-		events, cancel := gomap.WatchFrom(newLines(t, s), 1<<40, asEvent)
+		events, cancel := gomap.WatchFrom(newLines(t, s), math.MaxInt, asEvent)
 		cancel()
 		if n := cap(events); n == 0 || n > 1<<20 {
 			t.Errorf("the channel has room for %d", n)

@@ -266,6 +266,7 @@ func TestHandlerPanicLogged(t *testing.T) {
 			t.Errorf("%d updates at once", updates)
 		}
 		time.Sleep(2 * time.Second)
+		synctest.Wait()
 		if updates != 1 {
 			t.Errorf("%d updates", updates)
 		}

@@ -2,7 +2,6 @@ package wire_test
 
 import (
 	"context"
-	"embed"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
@@ -21,13 +20,12 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
-	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
-	"sigs.k8s.io/yaml"
 
+	"github.com/larder-dev/larder/internal/apitest"
 	"github.com/larder-dev/larder/internal/controlplane"
 	"github.com/larder-dev/larder/pkg/codec"
 	"github.com/larder-dev/larder/pkg/informer/wire"
@@ -35,9 +33,6 @@ import (
 
 // patience is how long the integration tests wait for what must come.
 const patience = time.Minute
-
-//go:embed testdata/objects.yaml
-var testdata embed.FS
 
 func within(t *testing.T) context.Context {
 	t.Helper()
@@ -69,68 +64,12 @@ func newClient(t *testing.T, config *rest.Config, kind *wire.Kind) *wire.Client 
 	return client
 }
 
-// resources are what the server can list, watch and get, in all versions, by kind.
-func resources(t *testing.T, config *rest.Config) map[schema.GroupVersionKind]metav1.APIResource {
-	t.Helper()
-	client, err := discovery.NewDiscoveryClientForConfig(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, lists, err := client.ServerGroupsAndResourcesWithContext(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	found := map[schema.GroupVersionKind]metav1.APIResource{}
-	for _, list := range lists {
-		gv, err := schema.ParseGroupVersion(list.GroupVersion)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, r := range list.APIResources {
-			if !strings.Contains(r.Name, "/") && slices.Contains(r.Verbs, "list") && slices.Contains(r.Verbs, "watch") && slices.Contains(r.Verbs, "get") {
-				found[gv.WithKind(r.Kind)] = r
-			}
-		}
-	}
-	return found
-}
-
-// createAll creates an object of as many kinds as a server without controllers takes.
-func createAll(t *testing.T, config *rest.Config, namespace string, known map[schema.GroupVersionKind]metav1.APIResource) {
-	t.Helper()
-	content, err := testdata.ReadFile("testdata/objects.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	clients, err := dynamic.NewForConfig(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for document := range strings.SplitSeq(strings.ReplaceAll(string(content), "NAMESPACE", namespace), "\n---\n") {
-		obj := &unstructured.Unstructured{}
-		if err := yaml.Unmarshal([]byte(document), &obj.Object); err != nil {
-			t.Fatal(err)
-		}
-		r, ok := known[obj.GroupVersionKind()]
-		if !ok {
-			t.Fatalf("the server has no %v", obj.GroupVersionKind())
-		}
-		var client dynamic.ResourceInterface = clients.Resource(obj.GroupVersionKind().GroupVersion().WithResource(r.Name))
-		if r.Namespaced {
-			client = client.(dynamic.NamespaceableResourceInterface).Namespace(namespace)
-		}
-		if _, err := client.Create(t.Context(), obj, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
-			t.Fatalf("create %v: %v", obj.GroupVersionKind(), err)
-		}
-	}
-}
-
 // Every object of every kind that the server serves, listed and watched, is what a GET of the moment returns.
 func TestServerKinds(t *testing.T) {
 	config := controlplane.Shared(t).Config()
 	namespace, _ := newNamespace(t, config)
-	known := resources(t, config)
-	createAll(t, config, namespace, known)
+	known := apitest.Kinds(t, config)
+	apitest.CreateAll(t, config, namespace, known)
 	types := builtIns()
 	typed, kindsWithObjects := 0, 0
 	for gvk, r := range known {

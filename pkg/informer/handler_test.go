@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -253,22 +254,22 @@ func TestHandlerPanicLogged(t *testing.T) {
 	inBubble(t, func(t *testing.T, server *server) {
 		server.put("a", "1")
 		inf := newConfigMaps(t, server, nil)
-		updates := 0
+		var updates atomic.Int64
 		addHandler(t, inf, informer.HandlerFuncs[*corev1.ConfigMap]{
 			AddFunc:    func(*corev1.ConfigMap, bool) { panic("add") },
-			UpdateFunc: func(_, _ *corev1.ConfigMap) { updates++ },
+			UpdateFunc: func(_, _ *corev1.ConfigMap) { updates.Add(1) },
 		}, informer.HandlerOptions{})
 		start(t, inf)
 		synctest.Wait()
 		server.put("a", "2")
 		synctest.Wait()
-		if updates != 0 {
-			t.Errorf("%d updates at once", updates)
+		if n := updates.Load(); n != 0 {
+			t.Errorf("%d updates at once", n)
 		}
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		if updates != 1 {
-			t.Errorf("%d updates", updates)
+		if n := updates.Load(); n != 1 {
+			t.Errorf("%d updates", n)
 		}
 	})
 }

@@ -423,5 +423,9 @@ func (h *hotset[T]) arrived(p *Parcel[T], r *resident[T]) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if p.home.gone {
+		p.slot.CompareAndSwap(r, nil)
+		return
+	}
 	h.remember(p, r)
 }

@@ -42,10 +42,15 @@ func (s suite) writeModule(ctx context.Context, dir string) (peerDir string, err
 		}
 		sums = append(sums, sum...)
 	}
+	return peerDir, writeMod(dir, lines, sums)
+}
+
+// writeMod writes the go.mod of a temporary module, line by line, and its go.sum.
+func writeMod(dir string, lines []string, sums []byte) error {
 	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
-		return "", err
+		return err
 	}
-	return peerDir, os.WriteFile(filepath.Join(dir, "go.sum"), sums, 0o600)
+	return os.WriteFile(filepath.Join(dir, "go.sum"), sums, 0o600)
 }
 
 // modFile is what there is in a go.mod.

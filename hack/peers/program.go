@@ -125,10 +125,7 @@ func (p *program) writeModule(ctx context.Context, dir, copied string) (programD
 		}
 		sums = append(sums, sum...)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
-		return "", err
-	}
-	return module.Dir, os.WriteFile(filepath.Join(dir, "go.sum"), sums, 0o600)
+	return module.Dir, writeMod(dir, lines, sums)
 }
 
 // runProgram runs the tests of a program's package, in a module that is made in dir.

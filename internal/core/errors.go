@@ -6,8 +6,6 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-
-	"github.com/larder-dev/larder/pkg/gomap"
 )
 
 // Errors of calls that were wrong. They come back wrapped with the detail; test
@@ -19,10 +17,6 @@ var (
 	// ErrInvalidResourceVersion is returned by WaitFor for a resourceVersion
 	// that is not a positive decimal number.
 	ErrInvalidResourceVersion = errors.New("invalid resourceVersion: pass the one that the API server returned")
-	// ErrIndexNotFound is returned by ByIndex for an index that was not added.
-	ErrIndexNotFound = gomap.ErrIndexNotFound
-	// ErrIndexExists is returned by AddIndex for a name that is taken.
-	ErrIndexExists = gomap.ErrIndexExists
 )
 
 // Errors of an informer's life.

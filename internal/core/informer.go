@@ -48,7 +48,7 @@ type Options struct {
 	// Key returns the key of an object that came decoded. Default: its [Key].
 	Key func(obj any) (string, error)
 
-	// ResyncCheck and Period make the reflector call ResyncCheck, if that is set.
+	// ResyncCheck, if it is set, is called at the period of [Informer.SetResyncPeriod].
 	ResyncCheck func(now time.Time)
 	// OnStored, if it is set, is told of each write how long it took, and OnReached up to
 	// which resourceVersion the store has seen everything.

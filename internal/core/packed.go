@@ -99,20 +99,12 @@ func (o *packedObjects) addLabels(name string) error {
 		return o.store.AddIndex(o.name, name, gomap.LabelIndex(labelsOf))
 	}
 	values := gomap.LabelIndex(func(labels map[string]string) map[string]string { return labels })
-	return o.store.AddPackedIndex(o.name, name, func(key string, packed store.Packed) (found []string, err error) {
-		err = lookAt(packed, func(b []byte) error {
-			var m wire.Meta
-			if err := scanner.Scan(b, &m); err != nil {
-				return err
-			}
-			labels := make(map[string]string, len(m.Labels))
-			for _, l := range m.Labels {
-				labels[string(l.Key)] = string(l.Value)
-			}
-			found, err = values(key, labels)
-			return err
-		})
-		return found, err
+	return o.addScanned(name, scanner, func(key string, m *wire.Meta) ([]string, error) {
+		labels := make(map[string]string, len(m.Labels))
+		for _, l := range m.Labels {
+			labels[string(l.Key)] = string(l.Value)
+		}
+		return values(key, labels)
 	})
 }
 
@@ -122,16 +114,24 @@ func (o *packedObjects) addField(name string, field wire.Field) error {
 	if err != nil {
 		return fmt.Errorf("index %q: %w", name, err)
 	}
-	return o.store.AddPackedIndex(o.name, name, func(_ string, packed store.Packed) (found []string, err error) {
+	return o.addScanned(name, scanner, func(_ string, m *wire.Meta) (found []string, err error) {
+		for _, v := range m.Values {
+			found = append(found, string(v.Value))
+		}
+		return found, nil
+	})
+}
+
+// addScanned adds an index by what is scanned of packed objects.
+func (o *packedObjects) addScanned(name string, scanner *wire.Kind, values func(key string, m *wire.Meta) ([]string, error)) error {
+	return o.store.AddPackedIndex(o.name, name, func(key string, packed store.Packed) (found []string, err error) {
 		err = lookAt(packed, func(b []byte) error {
 			var m wire.Meta
 			if err := scanner.Scan(b, &m); err != nil {
 				return err
 			}
-			for _, v := range m.Values {
-				found = append(found, string(v.Value))
-			}
-			return nil
+			found, err = values(key, &m)
+			return err
 		})
 		return found, err
 	})

@@ -149,11 +149,13 @@ func isPartial(packed store.Packed) bool {
 // isJSON tells whether an object came as JSON, and not as protobuf.
 func isJSON(packed store.Packed) (is bool) {
 	_ = lookAt(packed, func(wire []byte) error {
-		is = len(wire) > 0 && wire[0] == '{'
+		is = isJSONText(wire)
 		return nil
 	})
 	return is
 }
+
+func isJSONText(wire []byte) bool { return len(wire) > 0 && wire[0] == '{' }
 
 // DecodeAs decodes an object in a form, as the caller's own.
 func (p *kindPacking) DecodeAs(packed store.Packed, f Form) (obj any, err error) {
@@ -180,7 +182,7 @@ func (p *kindPacking) DecodeAs(packed store.Packed, f Form) (obj any, err error)
 }
 
 func (p *kindPacking) decodeWire(wire []byte, f Form) (any, error) {
-	if f == Unstructured && wire[0] != '{' {
+	if f == Unstructured && !isJSONText(wire) {
 		return p.untype(wire)
 	}
 	c := p.codec[f]

@@ -163,12 +163,3 @@ func isUnchanged(prev, next any) bool {
 	return err == nil && n.GetResourceVersion() != "" && n.GetResourceVersion() == p.GetResourceVersion() &&
 		n.GetUID() == p.GetUID() && reflect.TypeOf(prev) == reflect.TypeOf(next)
 }
-
-// ResourceVersionOf returns the resourceVersion of an object, or "" if it has none.
-func ResourceVersionOf(obj any) string {
-	m, err := meta.Accessor(obj)
-	if err != nil {
-		return ""
-	}
-	return m.GetResourceVersion()
-}

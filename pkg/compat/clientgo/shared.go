@@ -92,7 +92,7 @@ func (s *Shared) measure() {
 	s.meters.queued.Set(float64(lag))
 }
 
-// name returns what the informer is called in metrics and in logs.
+// nameOf returns what an informer is called in metrics and in logs.
 func nameOf(description string, example any) string {
 	if description != "" {
 		return description
